@@ -80,7 +80,7 @@ export function decodeSafetensors(file: Uint8Array, source: string): Safetensors
         `${source}: tensor ${name} ${dtype} [${shape.join(", ")}] needs ${expected} bytes, has ${Math.min(end, body.byteLength) - begin}`,
       );
     }
-    tensors.set(name, { dtype, shape, bytes: body.slice(begin, end) });
+    tensors.set(name, { dtype, shape, bytes: new Uint8Array(body.subarray(begin, end)) });
   }
   return { tensors, metadata: (header.__metadata__ ?? {}) as Record<string, string> };
 }

@@ -1,0 +1,164 @@
+/** The open slices of one chain: sends rounds to all of them, and replaces those that are lost. */
+import type {
+  ChainSpec,
+  EngineSeconds,
+  RoundCommand,
+  RoundReport,
+  Slice,
+  SliceHost,
+} from "../../shared/chain/slice-host.js";
+import { RetryableError } from "../../shared/errors.js";
+import type { StepRange } from "./cut-chain.js";
+
+/** What came of a round. */
+export interface RoundOutcome {
+  /** One report a slice, in the chain's order. */
+  readonly reports: readonly RoundReport[];
+  readonly reseeded: number;
+  /** First step of the earliest slice that was lost; Infinity if none was. */
+  readonly earliestLoss: number;
+}
+
+type CommonCommand = Omit<RoundCommand, "correction">;
+
+const idleReport: RoundReport = {
+  residuals: [],
+  transfer: { range: 1, null: 1 },
+  exit: undefined,
+  evaluations: 0,
+  seconds: { network: 0, kernels: 0, total: 0 },
+};
+
+/** Attempts to open one slice: its worker may die while it is being opened. */
+const openAttempts = 4;
+
+/** All slices of a chain, lost ones included until they are replaced. */
+export class OpenSlices {
+  readonly ranges: readonly StepRange[];
+  readonly #chain: ChainSpec;
+  readonly #host: SliceHost;
+  readonly #slices: Slice[];
+
+  private constructor(chain: ChainSpec, ranges: readonly StepRange[], host: SliceHost, slices: Slice[]) {
+    this.#chain = chain;
+    this.ranges = ranges;
+    this.#host = host;
+    this.#slices = slices;
+  }
+
+  /** Opens all slices side by side. */
+  static async open(
+    chain: ChainSpec,
+    ranges: readonly StepRange[],
+    host: SliceHost,
+    signal: AbortSignal,
+  ): Promise<OpenSlices> {
+    const opened = await Promise.allSettled(
+      ranges.map((range, index) => openSlice(host, { chain, ...range, seeds: undefined }, index, signal)),
+    );
+    const slices = opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const failed = opened.find((result) => result.status === "rejected");
+    if (failed) {
+      await Promise.all(slices.map((slice) => slice.close()));
+      throw failed.reason;
+    }
+    return new OpenSlices(chain, ranges, host, slices);
+  }
+
+  /**
+   * One round on every slice that still has steps to correct. Lost slices are replaced and evaluated.
+   * @param corrections of the entry states, by slice
+   */
+  async round(
+    command: CommonCommand,
+    corrections: readonly (Float32Array | undefined)[],
+    signal: AbortSignal,
+  ): Promise<RoundOutcome> {
+    const busy = ({ end }: StepRange) => command.correctFrom === undefined || command.correctFrom < end;
+    const results = await Promise.allSettled(
+      this.#slices.map((slice, index) =>
+        busy(this.ranges[index])
+          ? slice.round({ ...command, correction: corrections[index] }, signal)
+          : Promise.resolve(idleReport),
+      ),
+    );
+    const hopeless = results.find((r) => r.status === "rejected" && !(r.reason instanceof RetryableError));
+    if (hopeless?.status === "rejected") throw hopeless.reason;
+    const lost = new Set(results.flatMap((result, index) => (result.status === "rejected" ? [index] : [])));
+    const reports: RoundReport[] = [];
+    let earliestLoss = Number.POSITIVE_INFINITY;
+    const reseeded = lost.size;
+    for (const [index, result] of results.entries()) {
+      if (result.status === "fulfilled") {
+        reports.push(result.value);
+        continue;
+      }
+      earliestLoss = Math.min(earliestLoss, this.ranges[index].begin);
+      reports.push(await this.#reseed(index, lost, command, signal));
+    }
+    return { reports, reseeded, earliestLoss };
+  }
+
+  /** Corrects the last slice once more and returns the restored picture. */
+  async finish(
+    command: CommonCommand,
+    corrections: readonly (Float32Array | undefined)[],
+    signal: AbortSignal,
+  ): Promise<{ picture: Float32Array; seconds: EngineSeconds }> {
+    const index = this.#slices.length - 1;
+    const slice = this.#slices[index];
+    const { seconds } = await slice.round({ ...command, correction: corrections[index] }, signal);
+    return { picture: await slice.readState("exit", signal), seconds };
+  }
+
+  /** Closes every slice. */
+  async close(): Promise<void> {
+    await Promise.all(this.#slices.map((slice) => slice.close()));
+  }
+
+  /**
+   * Replaces a lost slice: its boundary states are read from its neighbours (those to the left are alive or already
+   * replaced), the states between follow from them, and its steps are evaluated at once.
+   */
+  async #reseed(
+    index: number,
+    lost: Set<number>,
+    command: CommonCommand,
+    signal: AbortSignal,
+  ): Promise<RoundReport> {
+    await this.#slices[index].close();
+    const range = this.ranges[index];
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const entry = index > 0 ? await this.#slices[index - 1].readState("exit", signal) : undefined;
+        const next =
+          index + 1 < this.#slices.length && !lost.has(index + 1) ? this.#slices[index + 1] : undefined;
+        const exit = entry && (await next?.readState("entry", signal));
+        const spec = { chain: this.#chain, ...range, seeds: { entry, exit } };
+        this.#slices[index] = await openSlice(this.#host, spec, index, signal);
+        lost.delete(index);
+        return await this.#slices[index].round(
+          { ...command, correctFrom: undefined, evaluateFrom: range.begin, correction: undefined },
+          signal,
+        );
+      } catch (error) {
+        if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
+      }
+    }
+  }
+}
+
+async function openSlice(
+  host: SliceHost,
+  spec: Parameters<SliceHost["open"]>[0],
+  index: number,
+  signal: AbortSignal,
+): Promise<Slice> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await host.open(spec, index, signal);
+    } catch (error) {
+      if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The round loop: a chain cut into slices, corrected until the residual of the whole chain is below tolerance.
+ *
+ * Invariants:
+ * 1. States 0..done are final: `done` grows by at least one a round, so T rounds always suffice.
+ * 2. A round costs one tensor up and one tensor down per slice, whatever T is.
+ * 3. A lost slice is re-seeded from its boundary states; only what it held is computed again.
+ *
+ * Source: DeqIR (arXiv 2311.11600) for the joint system; the scan is derived in docs/how-it-works.md.
+ */
+import type { ChainSpec, RoundReport, SliceHost } from "../../shared/chain/slice-host.js";
+import { noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
+import { RetryableError } from "../../shared/errors.js";
+import { finalSteps, residualRatio } from "./convergence.js";
+import { cutChain } from "./cut-chain.js";
+import { OpenSlices } from "./open-slices.js";
+import type { PrefixScan } from "./prefix-scan.js";
+import { RoundClock, type SolveSeconds } from "./round-clock.js";
+
+/** When to stop. */
+export interface SolveSettings {
+  /** tol: root-mean-square residual allowed, relative to the noise level of each state. */
+  readonly tolerance: number;
+  /** Rounds allowed; undefined: T, which always suffices. */
+  readonly maxRounds: number | undefined;
+}
+
+/** Lost slices a chain survives before its picture is handed back for another attempt. */
+const maxLosses = 8;
+
+/** What a round found, for progress display. */
+export interface RoundProgress {
+  readonly round: number;
+  /** Largest residual relative to its tolerance; at or below 1 the chain has converged. */
+  readonly largestRatio: number;
+  /** States that are final, of T. */
+  readonly done: number;
+}
+
+/** A solved chain. */
+export interface Solution {
+  /** z_T on the canvas, [3, H, W]. */
+  readonly picture: Float32Array;
+  /** Rounds of evaluations; for the serial chain T, one step each. */
+  readonly rounds: number;
+  /** Network evaluations of one state each. */
+  readonly evaluations: number;
+  /** Largest residual ratio of every round. */
+  readonly residuals: readonly number[];
+  readonly converged: boolean;
+  /** Slices that were lost and re-seeded. */
+  readonly losses: number;
+  readonly seconds: SolveSeconds;
+}
+
+/** What the solver works with. */
+export interface SolverParts {
+  readonly host: SliceHost;
+  readonly scan: PrefixScan;
+  /** 1 where a packed number belongs to the range of A (split-basis.ts). */
+  readonly inRange: Float32Array;
+}
+
+/**
+ * Solves a chain in parallel over the host's slices.
+ * @throws RetryableError if too many slices were lost, PictureError if the network's output is not finite
+ */
+export async function solveTimeParallel(
+  chain: ChainSpec,
+  settings: SolveSettings,
+  { host, scan, inRange }: SolverParts,
+  signal: AbortSignal,
+  onRound: (progress: RoundProgress) => void = () => {},
+): Promise<Solution> {
+  const clock = new RoundClock();
+  const schedule = noiseSchedule(chain.schedule);
+  const { steps } = schedule;
+  const slices = await OpenSlices.open(chain, cutChain(steps, host.width), host, signal);
+  try {
+    const residuals: number[] = [];
+    let evaluations = 0;
+    let losses = 0;
+    let done = 0;
+    let limit = settings.maxRounds ?? steps;
+    let correctFrom: number | undefined;
+    let corrections: (Float32Array | undefined)[] = [];
+    let converged = false;
+    let forget = false;
+    while (!converged && done < steps && residuals.length < limit) {
+      const round = residuals.length + 1;
+      const command = { round, correctFrom, evaluateFrom: done, forget };
+      clock.startExchange();
+      const outcome = await slices.round(command, corrections, signal);
+      clock.endExchange(outcome.reports.map((report) => report.seconds));
+      forget = outcome.reseeded > 0;
+      losses += outcome.reseeded;
+      if (losses > maxLosses)
+        throw new RetryableError(`${losses} slices of ${chain.pictureId} were lost in one chain`);
+      if (outcome.earliestLoss < done) {
+        // What the lost slice held is no longer final, and plain iteration needs those rounds again.
+        if (settings.maxRounds === undefined) limit += done - outcome.earliestLoss;
+        done = outcome.earliestLoss;
+      }
+      const meanSquares = outcome.reports.flatMap((report) => report.residuals);
+      evaluations += outcome.reports.reduce((sum, report) => sum + report.evaluations, 0);
+      const ratios = meanSquares.map((r, i) => residualRatio(schedule, done + i, r, settings.tolerance));
+      const largestRatio = Math.max(...ratios);
+      residuals.push(largestRatio);
+      converged = largestRatio <= 1;
+      correctFrom = Math.min(finalSteps(done, meanSquares, steps), steps - 1);
+      corrections = await scanBoundaries(slices, outcome.reports, correctFrom, scan, inRange);
+      done = correctFrom + 1;
+      onRound({ round, largestRatio, done });
+    }
+    clock.startExchange();
+    const last = { round: residuals.length + 1, correctFrom, evaluateFrom: steps, forget };
+    const { picture, seconds } = await slices.finish(last, corrections, signal);
+    clock.endExchange([seconds]);
+    return {
+      picture,
+      rounds: residuals.length,
+      evaluations,
+      residuals,
+      converged: converged || done >= steps,
+      losses,
+      seconds: clock.seconds(),
+    };
+  } finally {
+    await slices.close();
+  }
+}
+
+/** Corrections of the entry states of all slices; undefined where the entry state is final. */
+async function scanBoundaries(
+  slices: OpenSlices,
+  reports: readonly RoundReport[],
+  correctFrom: number,
+  scan: PrefixScan,
+  inRange: Float32Array,
+): Promise<(Float32Array | undefined)[]> {
+  const corrections: (Float32Array | undefined)[] = [];
+  let entry: Float32Array | undefined;
+  for (const [index, { begin, end }] of slices.ranges.entries()) {
+    corrections.push(correctFrom < begin ? entry : undefined);
+    const { exit, transfer } = reports[index];
+    if (end <= correctFrom || !exit) entry = undefined;
+    else entry = await scan.advance(correctFrom < begin ? entry : undefined, exit, transfer, inRange);
+  }
+  return corrections;
+}
+
+/**
+ * Runs a whole chain on one worker, one step after the other.
+ * @param index the worker's slice number
+ * @throws RetryableError if the worker was lost, PictureError if the network's output is not finite
+ */
+export async function solveSerial(
+  chain: ChainSpec,
+  host: SliceHost,
+  index: number,
+  signal: AbortSignal,
+): Promise<Solution> {
+  const clock = new RoundClock();
+  const { steps } = chain.schedule;
+  const slice = await host.open({ chain, begin: 0, end: steps, seeds: undefined }, index, signal);
+  try {
+    clock.startExchange();
+    const report = await slice.serial(signal);
+    clock.endExchange([report.seconds]);
+    const { exit: picture, evaluations } = report;
+    const base = { picture, rounds: steps, evaluations, residuals: [], converged: true, losses: 0 };
+    return { ...base, seconds: clock.seconds() };
+  } finally {
+    await slice.close();
+  }
+}

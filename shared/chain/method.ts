@@ -1,0 +1,43 @@
+/**
+ * The methods of solving a chain in parallel. All share one round (see `docs/how-it-works.md`): every step is evaluated
+ * at the current states, and the corrections follow from the scan delta_{i+1} = J_i delta_i + (f_i(z_i) - z_{i+1}).
+ * A method is the choice of J, of the starting states, and of what becomes of the corrected states.
+ */
+
+/** Stand-in for the Jacobian of a step, a scalar on each part: with the noise estimate held, or estimated by secants. */
+export type Jacobian = "held-noise" | "secant";
+
+/** Starting states: copies of z_0 (DeqIR), or q-samples of A^+ y with z_0 as their noise. */
+export type Start = "noise" | "measurement";
+
+/** Anderson mixing of the corrected states, each state with its own coefficients. */
+export interface Mixing {
+  /** m: how many past iterates are mixed. */
+  readonly memory: number;
+  /** lambda: added to the diagonal of the Gram matrix of residuals. */
+  readonly ridge: number;
+}
+
+/** A method, as the choices the shared round leaves open. */
+export interface Method {
+  readonly jacobian: Jacobian;
+  readonly start: Start;
+  readonly mixing: Mixing | undefined;
+}
+
+/** The methods by name. */
+export const methods = {
+  /** DeqIR's joint analytic system (arXiv 2311.11600, eq. 9) iterated plainly. */
+  picard: { jacobian: "held-noise", start: "noise", mixing: undefined },
+  /** DeqIR as published: the joint system with Anderson mixing per state. */
+  deqir: { jacobian: "held-noise", start: "noise", mixing: { memory: 5, ridge: 1e-3 } },
+  /** A secant estimate per step and part, from restoration-aware starting states. The default. */
+  secant: { jacobian: "secant", start: "measurement", mixing: undefined },
+} as const satisfies Record<string, Method>;
+
+export type MethodName = keyof typeof methods;
+
+export const methodNames = Object.keys(methods) as MethodName[];
+
+/** The default: the fewest rounds of those measured (docs/benchmarks.md). */
+export const defaultMethod: MethodName = "secant";

@@ -1,0 +1,105 @@
+/**
+ * What the solver needs of whatever evaluates its slices. An in-process object (tests, benchmarks) and the gRPC client of
+ * a worker both implement it; the solver cannot tell them apart.
+ *
+ * Invariants of a slice [begin, end) of steps:
+ * 1. It holds the states begin..end: the states its steps start from, and a copy of the state its last step makes.
+ * 2. Both copies of a boundary state receive the same corrections, so they stay equal up to rounding.
+ * 3. Rounds arrive in order; a slice that failed is never used again.
+ */
+
+import type { ScheduleSettings } from "../diffusion/noise-schedule.js";
+import type { NoiseWeights } from "../diffusion/step.js";
+import type { TaskSettings } from "../operators/task.js";
+import type { StepJacobian } from "./jacobian.js";
+import type { MethodName } from "./method.js";
+
+/** A picture's chain: everything a worker must know to compute any part of it. */
+export interface ChainSpec {
+  readonly pictureId: string;
+  /** 0 .. 2^53 - 1. */
+  readonly seed: number;
+  readonly schedule: ScheduleSettings;
+  readonly weights: NoiseWeights;
+  readonly method: MethodName;
+  readonly task: TaskSettings;
+  /** Size the chain runs at: the picture's, padded to what the network and the operator permit. */
+  readonly canvas: { readonly height: number; readonly width: number };
+  /** The inpainting mask on the canvas, [H * W], 1 where kept. */
+  readonly mask: Uint8Array | undefined;
+  /** A^+ y on the canvas, [3, H, W]. */
+  readonly pseudoInverse: Float32Array;
+}
+
+/** A slice of a chain, with the states to start from where it replaces a lost one. */
+export interface SliceSpec {
+  readonly chain: ChainSpec;
+  /** First step. */
+  readonly begin: number;
+  /** One past the last step. */
+  readonly end: number;
+  /** Pictures [3, H, W] of the boundary states, when the slice is re-seeded. */
+  readonly seeds:
+    | { readonly entry: Float32Array | undefined; readonly exit: Float32Array | undefined }
+    | undefined;
+}
+
+/** One round for one slice: correct the states with what the last round found, then evaluate. */
+export interface RoundCommand {
+  /** 1 for the first round of the chain. */
+  readonly round: number;
+  /** States up to this one are final. Undefined before the slice's first evaluation: there is nothing to correct. */
+  readonly correctFrom: number | undefined;
+  /** Steps from this one on are evaluated; the slice's end or beyond: none. */
+  readonly evaluateFrom: number;
+  /** Correction of the entry state in packed form; undefined: none. */
+  readonly correction: Float32Array | undefined;
+  /** Forget the mixing history: the states it speaks of were re-seeded somewhere. */
+  readonly forget: boolean;
+}
+
+/** Seconds a worker spent on a round. */
+export interface EngineSeconds {
+  readonly network: number;
+  readonly kernels: number;
+  readonly total: number;
+}
+
+/** What a slice found in a round. */
+export interface RoundReport {
+  /** Mean squares of f_i(z_i) - z_{i+1}, for the steps evaluated, up to the slice's end. */
+  readonly residuals: readonly number[];
+  /** D: how the correction of the entry state passes through the slice. */
+  readonly transfer: StepJacobian;
+  /** s: correction of the exit state for an uncorrected entry state, packed. Undefined if nothing was evaluated. */
+  readonly exit: Float32Array | undefined;
+  readonly evaluations: number;
+  readonly seconds: EngineSeconds;
+}
+
+/** Result of running a slice's steps one after the other. */
+export interface SerialReport {
+  /** Picture of the exit state, [3, H, W]. */
+  readonly exit: Float32Array;
+  readonly evaluations: number;
+  readonly seconds: EngineSeconds;
+}
+
+/** An open slice. Every method throws RetryableError if the slice was lost, PictureError if its numbers are not finite. */
+export interface Slice {
+  round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport>;
+  /** Runs the steps one after the other from the entry state: the serial chain. */
+  serial(signal: AbortSignal): Promise<SerialReport>;
+  /** Picture of a boundary state, [3, H, W]. */
+  readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array>;
+  /** Frees the slice's memory; never throws. */
+  close(): Promise<void>;
+}
+
+/** Where slices are opened. */
+export interface SliceHost {
+  /** How many slices can work side by side. */
+  readonly width: number;
+  /** Opens slice number `index` of a chain. */
+  open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice>;
+}

@@ -1,0 +1,109 @@
+/** The states a slice starts from, and the part of its steps that no state changes. */
+import { methods } from "../../shared/chain/method.js";
+import type { SliceSpec } from "../../shared/chain/slice-host.js";
+import { initialStateStream, normalDeviates, stepStream } from "../../shared/diffusion/addressable-noise.js";
+import { noiseLevel, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
+import type { SliceKernels } from "../../shared/kernels/slice-kernels.js";
+import { parts, type SplitLayout } from "../../shared/kernels/split-basis.js";
+import { bothParts, makeRows, matrix, type Rows, rowsView } from "./slice-states.js";
+
+async function analyzeInto(
+  kernels: SliceKernels,
+  layout: SplitLayout,
+  spec: SliceSpec,
+  pictures: readonly Float32Array[],
+): Promise<Rows> {
+  const { height, width } = spec.chain.canvas;
+  const rows = makeRows(layout, pictures.length);
+  for (const [row, values] of pictures.entries()) {
+    await kernels.analyze.run(
+      { x: { values, dims: [1, 3, height, width] } },
+      bothParts(layout, "", rows, row, row + 1),
+    );
+  }
+  return rows;
+}
+
+const noiseTensor = (spec: SliceSpec, stream: number): Float32Array => {
+  const { seed, pictureId, canvas } = spec.chain;
+  return normalDeviates({ seed, pictureId, stream }, 3 * canvas.height * canvas.width);
+};
+
+/**
+ * Coefficients (entry, exit) that carry an interior state between two boundary states z_p and z_q. On the arc
+ * (sqrt(abar), sigma) = (cos a, sin a), z = cos(a) x + sin(a) e with fixed x and e interpolates along the great circle.
+ */
+export function arcWeights(angles: { entry: number; exit: number; state: number }): {
+  entry: number;
+  exit: number;
+} {
+  const span = Math.sin(angles.entry - angles.exit);
+  if (Math.abs(span) < 1e-9) return { entry: 1, exit: 0 };
+  return {
+    entry: Math.sin(angles.state - angles.exit) / span,
+    exit: Math.sin(angles.entry - angles.state) / span,
+  };
+}
+
+/**
+ * States begin..end. A fresh slice starts from z_0 or from q-samples of A^+ y; a re-seeded one from its boundary states.
+ */
+export async function startingStates(
+  spec: SliceSpec,
+  kernels: SliceKernels,
+  layout: SplitLayout,
+): Promise<Rows> {
+  const { chain, begin, end, seeds } = spec;
+  const schedule = noiseSchedule(chain.schedule);
+  const signal = (state: number) => Math.sqrt(schedule.signal[state]);
+  const angle = (state: number) => Math.atan2(noiseLevel(schedule, state), signal(state));
+  const initial = noiseTensor(spec, initialStateStream);
+  // Rows of `basis`: z_0, A^+ y, entry, exit.
+  const pictures = [initial, chain.pseudoInverse, seeds?.entry ?? initial, seeds?.exit ?? initial];
+  const basis = await analyzeInto(kernels, layout, spec, pictures);
+  const fromNoise = methods[chain.method].start === "noise";
+
+  const coefficients = (state: number): [number, number, number, number] => {
+    if (state === 0) return [1, 0, 0, 0];
+    if (seeds?.entry && seeds.exit) {
+      const { entry, exit } = arcWeights({ entry: angle(begin), exit: angle(end), state: angle(state) });
+      return [0, 0, entry, exit];
+    }
+    if (seeds?.entry) {
+      // No state beyond: hold A^+ y as the predicted picture and let the entry's noise decay.
+      const decay = noiseLevel(schedule, state) / noiseLevel(schedule, begin);
+      return [0, signal(state) - decay * signal(begin), decay, 0];
+    }
+    if (fromNoise) return [1, 0, 0, 0];
+    return [noiseLevel(schedule, state), signal(state), 0, 0];
+  };
+
+  const rows = end - begin + 1;
+  const states = makeRows(layout, rows);
+  for (const part of parts) {
+    await kernels.combine.run(
+      {
+        coefficients: matrix(rows, 4, (r, column) => coefficients(begin + r)[column]),
+        rows: rowsView(layout, basis, part, 0, 4),
+      },
+      { out: rowsView(layout, states, part, 0, rows) },
+    );
+  }
+  return states;
+}
+
+/** Row 0: A^+ y, whose null part is zero by definition. With fresh noise, rows 1..: n_i of the slice's steps. */
+export async function stepOffsets(
+  spec: SliceSpec,
+  kernels: SliceKernels,
+  layout: SplitLayout,
+): Promise<Rows> {
+  const { chain, begin, end } = spec;
+  const noise =
+    chain.weights.nw === 0
+      ? []
+      : Array.from({ length: end - begin }, (_, r) => noiseTensor(spec, stepStream(begin + r)));
+  const offsets = await analyzeInto(kernels, layout, spec, [chain.pseudoInverse, ...noise]);
+  rowsView(layout, offsets, "null", 0, 1).values.fill(0);
+  return offsets;
+}
