@@ -28,7 +28,7 @@ const readSheet = async (path: string): Promise<Sheet> => {
   return { width, height, at: (x, y) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)] };
 };
 
-const top = 32 + 2 * (14 + 10);
+const top = 32 + 2 * (18 + 8);
 
 describe("writeContactSheet", () => {
   it("shows pictures pixel for pixel at their place, under ink", async () => {
@@ -61,7 +61,7 @@ describe("writeContactSheet", () => {
       return count;
     };
     // The row's label, and a label over each cell.
-    expect([inked(32, 32), inked(56, 32), inked(56, 308)].every((n) => n > 100)).toBe(true);
+    expect([inked(32, 32), inked(58, 32), inked(58, 308)].every((n) => n > 100)).toBe(true);
     expect(sheet.at(0, 0)).toEqual([236, 236, 236]);
   });
 

@@ -36,7 +36,7 @@ const columnGap = 20;
 const rowGap = 36;
 const textScale = 2;
 const lineHeight = glyphHeight * textScale;
-const labelGap = 10;
+const labelGap = 8;
 // Neutral tones: a coloured surround would tint the eye's judgement of the pictures.
 const background = 236;
 const titleInk = 28;

@@ -151,9 +151,7 @@ export async function decodePicture(
 
   const picture = { shape: { channels: 3, height, width }, values, bitDepth, gray, format };
   if (channels === alphaChannel) return picture;
-  const alpha = Float32Array.from(
-    { length: area },
-    (_, i) => samples[i * channels + alphaChannel]! / maximum,
-  );
+  const alpha = new Float32Array(area);
+  for (let i = 0; i < area; i++) alpha[i] = samples[i * channels + alphaChannel]! / maximum;
   return { ...picture, alpha };
 }

@@ -125,7 +125,10 @@ export function readCurveProfile(profile: Uint8Array): CurveProfile | undefined 
   }
 }
 
-/** Whether the profile is sRGB to within what one maker's rounding differs from another's: such values are left exactly as they are. */
+/**
+ * Whether the profile is sRGB, up to the rounding in which one maker's sRGB profile differs from another's: values with such
+ * a profile are best left exactly as they are.
+ */
 export function isSrgb({ curves, toLinearSrgb }: CurveProfile): boolean {
   return (
     toLinearSrgb.every((m, i) => Math.abs(m - identity[i]!) < 1e-3) &&

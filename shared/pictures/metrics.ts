@@ -23,8 +23,12 @@ const windowSize = 11;
 const sigma = 1.5;
 
 /** Values in [-1, 1] to [0, 1], clamped. */
-const toUnit = (values: Float32Array): Float64Array =>
-  Float64Array.from(values, (v) => Math.min(Math.max((v + 1) / 2, 0), 1));
+const toUnit = (values: Float32Array): Float64Array => {
+  const unit = new Float64Array(values.length);
+  // A loop: Float64Array.from with a function takes 25 times as long, seconds on a large photo.
+  for (let i = 0; i < unit.length; i++) unit[i] = Math.min(Math.max((values[i]! + 1) / 2, 0), 1);
+  return unit;
+};
 
 const meanSquare = (a: Float64Array, b: Float64Array): number => {
   let sum = 0;
@@ -37,11 +41,12 @@ const decibel = (mse: number): number => (mse === 0 ? Number.POSITIVE_INFINITY :
 /** BT.601 luma in [16/255, 235/255], as MATLAB's rgb2ycbcr; gray counts as R = G = B. */
 const luma = (unit: Float64Array, { channels, height, width }: PictureShape): Float64Array => {
   const area = height * width;
-  const at = (c: number, i: number): number => unit[channels === 1 ? i : c * area + i]!;
-  return Float64Array.from(
-    { length: area },
-    (_, i) => (16 + 65.481 * at(0, i) + 128.553 * at(1, i) + 24.966 * at(2, i)) / 255,
-  );
+  const green = channels === 1 ? 0 : area;
+  const result = new Float64Array(area);
+  for (let i = 0; i < area; i++) {
+    result[i] = (16 + 65.481 * unit[i]! + 128.553 * unit[green + i]! + 24.966 * unit[2 * green + i]!) / 255;
+  }
+  return result;
 };
 
 const gaussian = (length: number): Float64Array => {
@@ -68,7 +73,11 @@ const filterRow = (
 ): Float64Array => {
   const row = new Float64Array(moments * positions);
   for (let p = 0; p < positions; p++) {
-    let [sx, sy, sxx, syy, sxy] = [0, 0, 0, 0, 0];
+    let sx = 0;
+    let sy = 0;
+    let sxx = 0;
+    let syy = 0;
+    let sxy = 0;
     for (let k = 0; k < weights.length; k++) {
       const w = weights[k]!;
       const a = x[start + p + k]!;

@@ -1,0 +1,93 @@
+/** A fleet on this machine: worker processes over loopback gRPC, with nothing to start beforehand. */
+import { InputError, RetryableError } from "../shared/errors.js";
+import type { Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
+import { withinTime } from "../shared/within-time.js";
+import type { Fleet, WorkerDescription } from "./fleet.js";
+import { LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
+import { ExchangeServer } from "./wire/exchange-server.js";
+import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
+
+/** What local workers are to be. */
+export interface LocalFleetOptions {
+  /** Number of processes, 1 or more. */
+  readonly workers: number;
+  /** Threads of each. */
+  readonly threads: number;
+  readonly modelPath: string;
+  readonly signal: AbortSignal;
+  /** Where the coordinator listens for its workers; default 127.0.0.1:0, a free port. */
+  readonly listen?: string | undefined;
+  /** A worker died, or came back. */
+  readonly onEvent?: ((event: LocalWorkerEvent) => void) | undefined;
+  readonly timeouts?: SliceTimeouts | undefined;
+}
+
+/** Generous: a serial chain of a large picture on a slow processor is one command. */
+const defaultTimeouts: SliceTimeouts = { command: 2 * 3600 * 1000 };
+
+/** Time a slice waits for its worker to come back. */
+const workerWaitMilliseconds = 60_000;
+
+class LocalHost implements SliceHost {
+  readonly width: number;
+  readonly #workers: readonly LocalWorker[];
+  readonly #exchange: ExchangeServer;
+  readonly #timeouts: SliceTimeouts;
+
+  constructor(workers: readonly LocalWorker[], exchange: ExchangeServer, timeouts: SliceTimeouts) {
+    this.width = workers.length;
+    this.#workers = workers;
+    this.#exchange = exchange;
+    this.#timeouts = timeouts;
+  }
+
+  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+    const worker = this.#workers[index % this.width];
+    const channel = await withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
+    return GrpcSlice.open(spec, channel, this.#exchange, this.#timeouts, signal);
+  }
+}
+
+/**
+ * Starts the workers and shakes hands with all of them.
+ * @throws InputError if the model cannot be used or the address not be bound, FatalError if workers cannot be started
+ */
+export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet> {
+  const { modelPath, threads, signal, onEvent = () => {} } = options;
+  if (!Number.isInteger(options.workers) || options.workers < 1) {
+    throw new InputError(`--workers ${options.workers}: must be a whole number, 1 or more`);
+  }
+  const exchange = await ExchangeServer.listen(options.listen ?? "127.0.0.1:0");
+  const workers = Array.from(
+    { length: options.workers },
+    (_, index) => new LocalWorker(`worker-${index + 1}`, { modelPath, threads, onEvent }),
+  );
+  const close = async () => {
+    exchange.close();
+    await Promise.all(workers.map((worker) => worker.stop()));
+  };
+  try {
+    const channels = await Promise.all(
+      workers.map((worker) => withinTime(2 * workerWaitMilliseconds, worker.name, signal, () => worker.channel())),
+    );
+    const [{ card }] = channels;
+    if (channels.some((channel) => channel.card.hash !== card.hash)) {
+      throw new RetryableError(`the model ${modelPath} changed while the workers were loading it`);
+    }
+    return {
+      host: new LocalHost(workers, exchange, options.timeouts ?? defaultTimeouts),
+      network: card,
+      workers: () => workers.flatMap((worker) => describe(worker)),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function describe({ name, restarts, lastReady }: LocalWorker): WorkerDescription[] {
+  if (!lastReady) return [];
+  const { pid, address, device, threads, version } = lastReady;
+  return [{ name, pid, address, device, threads, version, restarts }];
+}

@@ -1,0 +1,175 @@
+/**
+ * One local worker process and its successors: started, watched, and started again when it dies.
+ *
+ * States: starting -> ready -> (died -> waiting -> starting ...) -> stopped. A worker that cannot use its model is not
+ * started again: it would fail the same way.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
+import { packageRoot } from "../shared/package-root.js";
+import { WorkerChannel } from "./wire/worker-channel.js";
+
+/** How local workers are started. */
+export interface LocalWorkerOptions {
+  readonly modelPath: string;
+  readonly threads: number;
+  /** Called when the worker dies or comes back. */
+  readonly onEvent: (event: LocalWorkerEvent) => void;
+}
+
+/** What happened to a worker. */
+export interface LocalWorkerEvent {
+  readonly worker: string;
+  readonly kind: "lost" | "ready";
+  readonly reason: string;
+}
+
+/** Workers always run as built: a process is started from a file. */
+const workerEntry = fileURLToPath(new URL("dist/worker/main.js", packageRoot));
+
+const startMilliseconds = 120_000;
+const healthEveryMilliseconds = 2_000;
+const healthDeadlineMilliseconds = 5_000;
+/** A worker that is stopped, or whose machine is paged out, is given up after this many missed checks. */
+const missedChecksAllowed = 3;
+const restartsAllowed = 20;
+const longestBackoffMilliseconds = 5_000;
+
+interface Announcement {
+  readonly type: "listening" | "unusable";
+  readonly port?: number;
+  readonly kind?: ErrorKind;
+  readonly message?: string;
+}
+
+/** Supervises one worker slot. */
+export class LocalWorker {
+  readonly name: string;
+  restarts = 0;
+  readonly #options: LocalWorkerOptions;
+  #process: ChildProcess | undefined;
+  #channel: Promise<WorkerChannel>;
+  /** The last channel that was ready, for reports. */
+  #lastReady: WorkerChannel | undefined;
+  #stopped = false;
+
+  constructor(name: string, options: LocalWorkerOptions) {
+    this.name = name;
+    this.#options = options;
+    this.#channel = this.#start();
+    this.#channel.catch(() => {});
+  }
+
+  /** The channel to the living worker; waits for one that is being started. @throws why there will be none */
+  channel(): Promise<WorkerChannel> {
+    return this.#channel;
+  }
+
+  /** The worker last seen ready. */
+  get lastReady(): WorkerChannel | undefined {
+    return this.#lastReady;
+  }
+
+  /** Stops the process for good. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#lastReady?.close();
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    // There is nothing to save in a worker, and a network run under way would delay a graceful end.
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  async #start(): Promise<WorkerChannel> {
+    const { modelPath, threads } = this.#options;
+    const child = fork(workerEntry, ["--model", modelPath, "--threads", String(threads)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // Inspector flags of the parent would make the child listen on the same port.
+      execArgv: [],
+      // Two OpenMP programs that spin starve each other where cores are few.
+      env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" },
+    });
+    this.#process = child;
+    const port = await this.#announcedPort(child);
+    const channel = await WorkerChannel.connect(`127.0.0.1:${port}`);
+    this.#lastReady = channel;
+    child.once("exit", (code, signal) => {
+      channel.close();
+      this.#replace(`exited with ${signal ?? `code ${code}`}`);
+    });
+    if (child.exitCode !== null || child.signalCode !== null) throw new FatalError(`${this.name} died at once`);
+    void this.#watchHealth(child, channel);
+    return channel;
+  }
+
+  #announcedPort(child: ChildProcess): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new FatalError(`${this.name} did not start within ${startMilliseconds / 1000} s`));
+      }, startMilliseconds);
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        child.removeAllListeners("exit").removeAllListeners("error").removeAllListeners("message");
+        finish();
+      };
+      child.once("message", ({ type, port, kind, message = "" }: Announcement) =>
+        settle(() => {
+          if (type === "listening" && port !== undefined) resolve(port);
+          else reject(kind === "input" ? new InputError(message) : new FatalError(message));
+        }),
+      );
+      child.once("error", (cause) =>
+        settle(() => reject(new FatalError(`${this.name} cannot be started: ${cause.message}`, { cause }))),
+      );
+      child.once("exit", (code, signal) =>
+        settle(() => reject(new FatalError(`${this.name} ended before it listened (${signal ?? `code ${code}`})`))),
+      );
+    });
+  }
+
+  #replace(reason: string): void {
+    if (this.#stopped) return;
+    this.#options.onEvent({ worker: this.name, kind: "lost", reason });
+    this.restarts++;
+    if (this.restarts > restartsAllowed) {
+      this.#channel = Promise.reject(new FatalError(`${this.name} died ${this.restarts} times; last: ${reason}`));
+    } else {
+      const backoff = Math.min(longestBackoffMilliseconds, 50 * 2 ** Math.min(this.restarts, 10));
+      this.#channel = delay(backoff).then(() => {
+        if (this.#stopped) throw new FatalError(`${this.name} was stopped`);
+        return this.#start();
+      });
+      this.#channel.then(
+        () => this.#options.onEvent({ worker: this.name, kind: "ready", reason: "started again" }),
+        (error: unknown) => {
+          if (error instanceof InputError) return;
+          this.#replace(DeqfleetError.messageOf(error));
+        },
+      );
+    }
+    this.#channel.catch(() => {});
+  }
+
+  /** Health is answered by a thread that never computes: silence means the process is stopped or wedged. */
+  async #watchHealth(child: ChildProcess, channel: WorkerChannel): Promise<void> {
+    let missed = 0;
+    while (!this.#stopped && child.exitCode === null && child.signalCode === null) {
+      await delay(healthEveryMilliseconds, undefined, { ref: false });
+      try {
+        await channel.checkHealth(healthDeadlineMilliseconds);
+        missed = 0;
+      } catch {
+        missed++;
+      }
+      if (missed >= missedChecksAllowed) {
+        child.kill("SIGKILL");
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** How many workers a machine runs, and with how many threads, where the user leaves it open. */
+import type { PlanName } from "../../shared/config/restore-settings.js";
+
+/** More workers on one machine wait for its memory bus and hold one more copy of the network each. */
+const mostWorkers = 8;
+
+/** Workers and threads of each. */
+export interface WorkerShape {
+  readonly workers: number;
+  readonly threads: number;
+}
+
+/** What the shape depends on. */
+export interface WorkerShapeQuestion {
+  /** Number given by the user, or null. */
+  readonly workers: number | null;
+  /** Number given by the user, or null. */
+  readonly threads: number | null;
+  readonly plan: PlanName;
+  /** Pictures to restore, 1 or more. */
+  readonly pictures: number;
+  /** T. */
+  readonly steps: number;
+  /** Cores of the machine. */
+  readonly cores: number;
+}
+
+/**
+ * One worker a core up to eight, but none that would have nothing to do: at most one a picture, or one a step where
+ * chains are cut. Few workers get several threads, so that a single picture still uses the whole machine.
+ */
+export function workerShape(question: WorkerShapeQuestion): WorkerShape {
+  const { plan, pictures, steps, cores } = question;
+  const useful = plan === "time-parallel" ? steps : pictures;
+  const workers = question.workers ?? Math.max(1, Math.min(cores, mostWorkers, useful));
+  const threads = question.threads ?? Math.max(1, Math.floor(cores / workers));
+  return { workers, threads };
+}

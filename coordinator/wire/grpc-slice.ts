@@ -1,0 +1,174 @@
+/** A slice on a worker at the other end of a pair of streams. */
+import { randomUUID } from "node:crypto";
+import type { ClientReadableStream } from "@grpc/grpc-js";
+import type {
+  ChainSpec,
+  EngineSeconds,
+  RoundCommand,
+  RoundReport,
+  SerialReport,
+  Slice,
+  SliceSpec,
+} from "../../shared/chain/slice-host.js";
+import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
+import { encodeChain } from "../../shared/wire/chain-codec.js";
+import { FrameReader } from "../../shared/wire/frame-stream.js";
+import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Seconds.js";
+import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
+import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
+import { decodeFloat32, encodeTensor } from "../../shared/wire/tensor-codec.js";
+import { withinTime } from "../../shared/within-time.js";
+import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
+import type { WorkerChannel } from "./worker-channel.js";
+
+/** How long a worker may take. */
+export interface SliceTimeouts {
+  /** For one command: a round's evaluations, or a whole serial chain. Milliseconds. */
+  readonly command: number;
+}
+
+const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
+
+const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
+  message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
+
+function failureOf(kind: string, message: string): DeqfleetError {
+  if (kind === "picture") return new PictureError(message);
+  if (kind === "input") return new InputError(message);
+  if (kind === "fatal") return new FatalError(message);
+  return new RetryableError(message);
+}
+
+/** Implements {@link Slice} over gRPC. */
+export class GrpcSlice implements Slice {
+  readonly #worker: WorkerChannel;
+  readonly #call: ClientReadableStream<SliceEvent__Output>;
+  readonly #events: FrameReader<SliceEvent__Output>;
+  readonly #feed: CommandFeed;
+  readonly #timeouts: SliceTimeouts;
+
+  private constructor(
+    worker: WorkerChannel,
+    call: ClientReadableStream<SliceEvent__Output>,
+    feed: CommandFeed,
+    timeouts: SliceTimeouts,
+  ) {
+    this.#worker = worker;
+    this.#call = call;
+    this.#events = new FrameReader(call);
+    this.#feed = feed;
+    this.#timeouts = timeouts;
+  }
+
+  /** Opens a slice and sends it its tensors. */
+  static async open(
+    spec: SliceSpec,
+    worker: WorkerChannel,
+    exchange: ExchangeServer,
+    timeouts: SliceTimeouts,
+    signal: AbortSignal,
+  ): Promise<GrpcSlice> {
+    const { chain, begin, end } = spec;
+    const token = randomUUID();
+    const feed = exchange.announce(token);
+    const exchangeAddress = exchange.address;
+    const call = worker.openSlice({
+      protocolVersion,
+      exchangeAddress,
+      token,
+      chain: encodeChain(chain),
+      begin,
+      end,
+    });
+    const slice = new GrpcSlice(worker, call, feed, timeouts);
+    try {
+      await slice.#exchange(setupCommands(chain, spec.seeds), "opened", signal);
+      return slice;
+    } catch (error) {
+      exchange.withdraw(token);
+      await slice.close();
+      throw error;
+    }
+  }
+
+  async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
+    const { round, correctFrom, evaluateFrom, forget, correction } = command;
+    const encoded = correction && encodeTensor(correction, [correction.length]);
+    const message = { round, correctFrom, evaluateFrom, forget, correction: encoded?.tensor ?? null };
+    const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
+    const event = await this.#exchange([{ round: message }, ...chunks], "round", signal);
+    const report = event.round;
+    if (!report) throw new RetryableError("a round report is empty");
+    return {
+      residuals: report.residuals,
+      transfer: { range: report.transferRange, null: report.transferNull },
+      exit: report.exit ? await decodeFloat32(report.exit, this.#events.nextChunk) : undefined,
+      evaluations: report.evaluations,
+      seconds: secondsOf(report.seconds),
+    };
+  }
+
+  async serial(signal: AbortSignal): Promise<SerialReport> {
+    const report = (await this.#exchange([{ serial: {} }], "serial", signal)).serial;
+    if (!report?.exit) throw new RetryableError("a serial report came without its picture");
+    const exit = await decodeFloat32(report.exit, this.#events.nextChunk);
+    return { exit, evaluations: report.evaluations, seconds: secondsOf(report.seconds) };
+  }
+
+  async readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {
+    const command = { readState: { which: which === "entry" ? "WHICH_ENTRY" : "WHICH_EXIT" } } as const;
+    const { state } = await this.#exchange([command], "state", signal);
+    if (!state) throw new RetryableError("a state came without its tensor");
+    return decodeFloat32(state, this.#events.nextChunk);
+  }
+
+  async close(): Promise<void> {
+    this.#feed.end();
+    this.#call.cancel();
+  }
+
+  /** Sends a command and waits for the event that answers it. */
+  async #exchange(
+    commands: readonly SliceCommand[],
+    expected: SliceEvent__Output["event"],
+    signal: AbortSignal,
+  ): Promise<SliceEvent__Output> {
+    const { address } = this.#worker;
+    try {
+      return await withinTime(this.#timeouts.command, `worker ${address}`, signal, async () => {
+        // Whatever ends the slice (a worker that refuses it, or dies) must end the wait for it to take commands.
+        const answer = this.#events.next();
+        const sent = withinTime(quickCallMilliseconds, `worker ${address}`, signal, () => this.#feed.write(commands));
+        const event = await Promise.race([answer, sent.then(() => answer)]);
+        if (!event) throw new RetryableError(`worker ${address} closed the slice`);
+        if (event.failure) throw failureOf(event.failure.kind, event.failure.message);
+        if (event.event !== expected) {
+          throw new RetryableError(`worker ${address} answered ${event.event} where ${expected} was due`);
+        }
+        return event;
+      });
+    } catch (error) {
+      if (error instanceof DeqfleetError || signal.aborted) throw error;
+      throw new RetryableError(`worker ${address} was lost: ${DeqfleetError.messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+/** The setup message and the slice's tensors behind it. */
+function setupCommands(chain: ChainSpec, seeds: SliceSpec["seeds"]): SliceCommand[] {
+  const { height, width } = chain.canvas;
+  const tensor = (values: Float32Array | Uint8Array | undefined, shape: readonly number[]): SliceCommand[] => {
+    if (!values) return [];
+    const encoded = encodeTensor(values, shape);
+    return [{ setupTensor: encoded.tensor }, ...encoded.chunks.map((chunk) => ({ chunk }))];
+  };
+  const picture = [3, height, width];
+  return [
+    { setup: { hasMask: !!chain.mask, hasEntry: !!seeds?.entry, hasExit: !!seeds?.exit } },
+    ...tensor(chain.pseudoInverse, picture),
+    ...tensor(chain.mask, [height, width]),
+    ...tensor(seeds?.entry, picture),
+    ...tensor(seeds?.exit, picture),
+  ];
+}

@@ -1,0 +1,111 @@
+/** The coordinator's channel to one worker: handshake, health, slices. */
+import { type ClientReadableStream, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import { service as healthService } from "grpc-health-check";
+import type { NetworkCard } from "../../shared/chain/network-card.js";
+import { FatalError, RetryableError } from "../../shared/errors.js";
+import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
+import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
+import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worker.js";
+import {
+  channelOptions,
+  deadlineIn,
+  insecureChannel,
+  protocol,
+  protocolVersion,
+  quickCallMilliseconds,
+  sliceCallMilliseconds,
+} from "../../shared/wire/protocol.js";
+
+const HealthClient = makeGenericClientConstructor(healthService, "Health");
+
+/** A worker that answered the handshake. */
+export class WorkerChannel {
+  readonly address: string;
+  readonly card: NetworkCard;
+  readonly device: string;
+  readonly threads: number;
+  readonly version: string;
+  readonly pid: number;
+  readonly #client: WorkerClient;
+  readonly #health: InstanceType<typeof HealthClient>;
+
+  private constructor(address: string, client: WorkerClient, reply: HandshakeReply__Output) {
+    const { fixedHeight: height, fixedWidth: width } = reply;
+    this.address = address;
+    this.card = {
+      hash: reply.modelHash,
+      sizeMultiple: reply.sizeMultiple,
+      fixedSize: height > 0 && width > 0 ? { height, width } : undefined,
+    };
+    this.device = reply.device;
+    this.threads = reply.threads;
+    this.version = reply.version;
+    this.pid = reply.pid;
+    this.#client = client;
+    this.#health = new HealthClient(address, insecureChannel, channelOptions);
+  }
+
+  /**
+   * Shakes hands.
+   * @throws FatalError if the worker speaks another version of the protocol, RetryableError if it does not answer
+   */
+  static async connect(address: string): Promise<WorkerChannel> {
+    const client = new protocol.Worker(address, insecureChannel, channelOptions);
+    try {
+      const reply = await handshake(client, address);
+      if (reply.protocolVersion !== protocolVersion) {
+        throw new FatalError(
+          `worker ${address} (deqfleet ${reply.version}) speaks protocol ${reply.protocolVersion}, this coordinator ${protocolVersion}: install the same version of deqfleet on both`,
+        );
+      }
+      return new WorkerChannel(address, client, reply);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  /** Resolves when the worker says it serves. @throws RetryableError if it does not within the deadline */
+  async checkHealth(milliseconds: number): Promise<void> {
+    const { path, requestSerialize, responseDeserialize } = healthService.Check;
+    await new Promise<void>((resolve, reject) => {
+      this.#health.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { service: "" },
+        { deadline: deadlineIn(milliseconds) },
+        (error, reply) => {
+          const status = reply && typeof reply === "object" && "status" in reply ? reply.status : undefined;
+          if (!error && status === "SERVING") resolve();
+          else reject(new RetryableError(`worker ${this.address} is not healthy: ${error?.message ?? status}`));
+        },
+      );
+    });
+  }
+
+  /** Asks for a slice; its events follow. */
+  openSlice(request: OpenSliceRequest): ClientReadableStream<SliceEvent__Output> {
+    return this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+  }
+
+  /** Closes the channel; calls under way fail. */
+  close(): void {
+    this.#client.close();
+    this.#health.close();
+  }
+}
+
+function handshake(client: WorkerClient, address: string): Promise<HandshakeReply__Output> {
+  return new Promise((resolve, reject) => {
+    client.handshake(
+      { protocolVersion },
+      { deadline: deadlineIn(quickCallMilliseconds) },
+      (error: ServiceError | null, reply?: HandshakeReply__Output) => {
+        if (reply) resolve(reply);
+        else reject(new RetryableError(`worker ${address} did not answer: ${error?.message}`, { cause: error }));
+      },
+    );
+  });
+}

@@ -1,0 +1,8 @@
+// Original file: proto/deqfleet/v1/slice.proto
+
+
+export interface Opened {
+}
+
+export interface Opened__Output {
+}

@@ -1,0 +1,21 @@
+// Original file: proto/deqfleet/v1/slice.proto
+
+import type { Tensor as _deqfleet_v1_Tensor, Tensor__Output as _deqfleet_v1_Tensor__Output } from '../../deqfleet/v1/Tensor.js';
+
+export interface Round {
+  'round'?: (number);
+  'correctFrom'?: (number);
+  'evaluateFrom'?: (number);
+  'forget'?: (boolean);
+  'correction'?: (_deqfleet_v1_Tensor | null);
+  '_correctFrom'?: "correctFrom";
+}
+
+export interface Round__Output {
+  'round': (number);
+  'correctFrom'?: (number);
+  'evaluateFrom': (number);
+  'forget': (boolean);
+  'correction': (_deqfleet_v1_Tensor__Output | null);
+  '_correctFrom'?: "correctFrom";
+}

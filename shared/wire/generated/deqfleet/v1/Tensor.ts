@@ -1,0 +1,17 @@
+// Original file: proto/deqfleet/v1/tensor.proto
+
+import type { DType as _deqfleet_v1_DType, DType__Output as _deqfleet_v1_DType__Output } from '../../deqfleet/v1/DType.js';
+
+export interface Tensor {
+  'dtype'?: (_deqfleet_v1_DType);
+  'shape'?: (number)[];
+  'crc32'?: (number);
+  'data'?: (Buffer | Uint8Array | string);
+}
+
+export interface Tensor__Output {
+  'dtype': (_deqfleet_v1_DType__Output);
+  'shape': (number)[];
+  'crc32': (number);
+  'data': (Buffer);
+}

@@ -1,0 +1,56 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { Chain as _deqfleet_v1_Chain, Chain__Output as _deqfleet_v1_Chain__Output } from './deqfleet/v1/Chain.js';
+import type { Chunk as _deqfleet_v1_Chunk, Chunk__Output as _deqfleet_v1_Chunk__Output } from './deqfleet/v1/Chunk.js';
+import type { ExchangeClient as _deqfleet_v1_ExchangeClient, ExchangeDefinition as _deqfleet_v1_ExchangeDefinition } from './deqfleet/v1/Exchange.js';
+import type { Failure as _deqfleet_v1_Failure, Failure__Output as _deqfleet_v1_Failure__Output } from './deqfleet/v1/Failure.js';
+import type { FollowSliceRequest as _deqfleet_v1_FollowSliceRequest, FollowSliceRequest__Output as _deqfleet_v1_FollowSliceRequest__Output } from './deqfleet/v1/FollowSliceRequest.js';
+import type { HandshakeReply as _deqfleet_v1_HandshakeReply, HandshakeReply__Output as _deqfleet_v1_HandshakeReply__Output } from './deqfleet/v1/HandshakeReply.js';
+import type { HandshakeRequest as _deqfleet_v1_HandshakeRequest, HandshakeRequest__Output as _deqfleet_v1_HandshakeRequest__Output } from './deqfleet/v1/HandshakeRequest.js';
+import type { OpenSliceRequest as _deqfleet_v1_OpenSliceRequest, OpenSliceRequest__Output as _deqfleet_v1_OpenSliceRequest__Output } from './deqfleet/v1/OpenSliceRequest.js';
+import type { Opened as _deqfleet_v1_Opened, Opened__Output as _deqfleet_v1_Opened__Output } from './deqfleet/v1/Opened.js';
+import type { ReadState as _deqfleet_v1_ReadState, ReadState__Output as _deqfleet_v1_ReadState__Output } from './deqfleet/v1/ReadState.js';
+import type { Round as _deqfleet_v1_Round, Round__Output as _deqfleet_v1_Round__Output } from './deqfleet/v1/Round.js';
+import type { RoundReport as _deqfleet_v1_RoundReport, RoundReport__Output as _deqfleet_v1_RoundReport__Output } from './deqfleet/v1/RoundReport.js';
+import type { Seconds as _deqfleet_v1_Seconds, Seconds__Output as _deqfleet_v1_Seconds__Output } from './deqfleet/v1/Seconds.js';
+import type { Serial as _deqfleet_v1_Serial, Serial__Output as _deqfleet_v1_Serial__Output } from './deqfleet/v1/Serial.js';
+import type { SerialReport as _deqfleet_v1_SerialReport, SerialReport__Output as _deqfleet_v1_SerialReport__Output } from './deqfleet/v1/SerialReport.js';
+import type { Setup as _deqfleet_v1_Setup, Setup__Output as _deqfleet_v1_Setup__Output } from './deqfleet/v1/Setup.js';
+import type { SliceCommand as _deqfleet_v1_SliceCommand, SliceCommand__Output as _deqfleet_v1_SliceCommand__Output } from './deqfleet/v1/SliceCommand.js';
+import type { SliceEvent as _deqfleet_v1_SliceEvent, SliceEvent__Output as _deqfleet_v1_SliceEvent__Output } from './deqfleet/v1/SliceEvent.js';
+import type { Tensor as _deqfleet_v1_Tensor, Tensor__Output as _deqfleet_v1_Tensor__Output } from './deqfleet/v1/Tensor.js';
+import type { WorkerClient as _deqfleet_v1_WorkerClient, WorkerDefinition as _deqfleet_v1_WorkerDefinition } from './deqfleet/v1/Worker.js';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  deqfleet: {
+    v1: {
+      Chain: MessageTypeDefinition<_deqfleet_v1_Chain, _deqfleet_v1_Chain__Output>
+      Chunk: MessageTypeDefinition<_deqfleet_v1_Chunk, _deqfleet_v1_Chunk__Output>
+      DType: EnumTypeDefinition
+      Exchange: SubtypeConstructor<typeof grpc.Client, _deqfleet_v1_ExchangeClient> & { service: _deqfleet_v1_ExchangeDefinition }
+      Failure: MessageTypeDefinition<_deqfleet_v1_Failure, _deqfleet_v1_Failure__Output>
+      FollowSliceRequest: MessageTypeDefinition<_deqfleet_v1_FollowSliceRequest, _deqfleet_v1_FollowSliceRequest__Output>
+      HandshakeReply: MessageTypeDefinition<_deqfleet_v1_HandshakeReply, _deqfleet_v1_HandshakeReply__Output>
+      HandshakeRequest: MessageTypeDefinition<_deqfleet_v1_HandshakeRequest, _deqfleet_v1_HandshakeRequest__Output>
+      OpenSliceRequest: MessageTypeDefinition<_deqfleet_v1_OpenSliceRequest, _deqfleet_v1_OpenSliceRequest__Output>
+      Opened: MessageTypeDefinition<_deqfleet_v1_Opened, _deqfleet_v1_Opened__Output>
+      ReadState: MessageTypeDefinition<_deqfleet_v1_ReadState, _deqfleet_v1_ReadState__Output>
+      Round: MessageTypeDefinition<_deqfleet_v1_Round, _deqfleet_v1_Round__Output>
+      RoundReport: MessageTypeDefinition<_deqfleet_v1_RoundReport, _deqfleet_v1_RoundReport__Output>
+      Seconds: MessageTypeDefinition<_deqfleet_v1_Seconds, _deqfleet_v1_Seconds__Output>
+      Serial: MessageTypeDefinition<_deqfleet_v1_Serial, _deqfleet_v1_Serial__Output>
+      SerialReport: MessageTypeDefinition<_deqfleet_v1_SerialReport, _deqfleet_v1_SerialReport__Output>
+      Setup: MessageTypeDefinition<_deqfleet_v1_Setup, _deqfleet_v1_Setup__Output>
+      SliceCommand: MessageTypeDefinition<_deqfleet_v1_SliceCommand, _deqfleet_v1_SliceCommand__Output>
+      SliceEvent: MessageTypeDefinition<_deqfleet_v1_SliceEvent, _deqfleet_v1_SliceEvent__Output>
+      Tensor: MessageTypeDefinition<_deqfleet_v1_Tensor, _deqfleet_v1_Tensor__Output>
+      Worker: SubtypeConstructor<typeof grpc.Client, _deqfleet_v1_WorkerClient> & { service: _deqfleet_v1_WorkerDefinition }
+    }
+  }
+}
+

@@ -1,0 +1,59 @@
+/** The protocol of proto/deqfleet/v1: its version, its definition, and how channels and servers are set up for it. */
+import { fileURLToPath } from "node:url";
+import { type ChannelOptions, credentials, loadPackageDefinition, type ServerOptions } from "@grpc/grpc-js";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { packageRoot } from "../package-root.js";
+import type { ProtoGrpcType } from "./generated/slice.js";
+
+/** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
+export const protocolVersion = 1;
+
+/** The parsed protocol, for servers, clients and reflection. */
+export const protocolDefinition: PackageDefinition = loadSync("deqfleet/v1/slice.proto", {
+  includeDirs: [fileURLToPath(new URL("proto/", packageRoot))],
+  longs: Number,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+  arrays: true,
+});
+
+/** Services and client constructors. */
+export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as ProtoGrpcType).deqfleet.v1;
+
+/** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */
+const largestMessage = 4 * 1024 * 1024;
+
+const keepalive = {
+  // Off by default in grpc-js: a peer whose machine vanished would never be noticed.
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 20_000,
+  "grpc.keepalive_permit_without_calls": 1,
+} as const;
+
+/** Client channels: a receive window that holds a whole tensor, so that a round costs one trip, not many. */
+export const channelOptions: ChannelOptions = {
+  ...keepalive,
+  "grpc.max_receive_message_length": largestMessage,
+  "grpc.max_send_message_length": largestMessage,
+  "grpc-node.flow_control_window": 16 * 1024 * 1024,
+};
+
+/** Servers. */
+export const serverOptions: ServerOptions = {
+  ...keepalive,
+  "grpc.max_receive_message_length": largestMessage,
+  "grpc.max_send_message_length": largestMessage,
+};
+
+/** Loopback and test networks; transport security is a matter of deployment. */
+export const insecureChannel = credentials.createInsecure();
+
+/** Milliseconds granted to calls that compute nothing. */
+export const quickCallMilliseconds = 15_000;
+
+/** A chain may take long, but no call is without an end. */
+export const sliceCallMilliseconds = 24 * 3600 * 1000;
+
+/** The moment `milliseconds` from now, as a call's deadline. */
+export const deadlineIn = (milliseconds: number): Date => new Date(Date.now() + milliseconds);

@@ -1,0 +1,103 @@
+/** The main thread's end of the engine thread. */
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { NetworkCard } from "../shared/chain/network-card.js";
+import {
+  DeqfleetError,
+  type ErrorKind,
+  FatalError,
+  InputError,
+  PictureError,
+  RetryableError,
+} from "../shared/errors.js";
+import { packageRoot } from "../shared/package-root.js";
+import type {
+  EngineFailure,
+  EngineMessage,
+  EngineOptions,
+  EngineResults,
+  EngineTask,
+} from "./engine/engine-protocol.js";
+
+/** The engine always runs as built: a thread is started from a file. */
+const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
+
+const errorClasses: Readonly<Record<ErrorKind, new (message: string) => DeqfleetError>> = {
+  input: InputError,
+  picture: PictureError,
+  retryable: RetryableError,
+  fatal: FatalError,
+};
+
+const errorOf = ({ kind, message }: EngineFailure): DeqfleetError => new errorClasses[kind](message);
+
+interface Waiting {
+  resolve(result: EngineResults[keyof EngineResults]): void;
+  reject(error: Error): void;
+}
+
+/** An engine thread with its network loaded. */
+export class EngineThread {
+  readonly card: NetworkCard;
+  readonly threads: number;
+  readonly #thread: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 0;
+
+  private constructor(thread: Worker, card: NetworkCard, threads: number) {
+    this.#thread = thread;
+    this.card = card;
+    this.threads = threads;
+    thread.on("message", (message: EngineMessage) => this.#settle(message));
+    thread.on("error", (error) => this.#abandon(error));
+    thread.on("exit", () => this.#abandon(new Error("it exited")));
+  }
+
+  /**
+   * Starts the thread and loads the network.
+   * @throws InputError if the model cannot be used
+   */
+  static start(options: EngineOptions): Promise<EngineThread> {
+    const thread = new Worker(threadEntry, { workerData: options });
+    return new Promise((resolve, reject) => {
+      thread.once("error", reject);
+      thread.once("message", (message: EngineMessage) => {
+        thread.off("error", reject);
+        if (message.type === "ready") resolve(new EngineThread(thread, message.card, options.threads));
+        else reject(message.type === "unusable" ? errorOf(message.failure) : new Error("the engine spoke out of turn"));
+      });
+    });
+  }
+
+  /** Does one task. Buffers listed in `transfer` are gone afterwards. */
+  perform<Kind extends EngineTask["kind"]>(
+    task: Extract<EngineTask, { kind: Kind }>,
+    transfer: readonly ArrayBufferLike[] = [],
+  ): Promise<EngineResults[Kind]> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      // The engine answers a task of kind K with a result of kind K.
+      this.#waiting.set(id, { resolve: (result) => resolve(result as EngineResults[Kind]), reject });
+      this.#thread.postMessage({ id, task }, transfer as ArrayBuffer[]);
+    });
+  }
+
+  #settle(message: EngineMessage): void {
+    if (message.type !== "done" && message.type !== "failed") return;
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (message.type === "done") waiting?.resolve(message.result);
+    else waiting?.reject(errorOf(message.failure));
+  }
+
+  #abandon(cause: Error): void {
+    const error = new RetryableError(`the engine thread ended: ${cause.message}`, { cause });
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+
+  /** Ends the thread; a run under way is finished first. */
+  async close(): Promise<void> {
+    await this.#thread.terminate();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A worker process started by a local supervisor. It lives exactly as long as its parent: when the IPC channel closes,
+ * however the parent ended, it kills itself at once (a plain exit would wait for a network run to finish).
+ */
+import { parseArgs } from "node:util";
+import { DeqfleetError } from "../shared/errors.js";
+import { EngineThread } from "./engine-thread.js";
+import { serveWorker } from "./server.js";
+import type { WorkerAnnouncement } from "./worker-process.js";
+
+const announce = (message: WorkerAnnouncement, sent: () => void = () => {}): void => {
+  process.send?.(message, sent);
+};
+
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+// Ctrl-C in a terminal reaches the whole process group; whether to stop is the parent's decision.
+process.on("SIGINT", () => {});
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    threads: { type: "string", default: "1" },
+    listen: { type: "string", default: "127.0.0.1:0" },
+  },
+});
+
+try {
+  const engine = await EngineThread.start({ modelPath: values.model ?? "", threads: Number(values.threads) });
+  const server = await serveWorker(engine, values.listen);
+  process.on("SIGTERM", () => {
+    void server.close().finally(() => process.exit(0));
+  });
+  announce({ type: "listening", port: server.port });
+} catch (error) {
+  const kind = error instanceof DeqfleetError ? error.kind : "fatal";
+  announce({ type: "unusable", kind, message: DeqfleetError.messageOf(error) }, () => process.exit(1));
+}
