@@ -1,9 +1,10 @@
 /** A fleet on this machine: worker processes over loopback gRPC, with nothing to start beforehand. */
-import { InputError, RetryableError } from "../shared/errors.js";
+
 import type { Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
+import { InputError, RetryableError } from "../shared/errors.js";
 import { withinTime } from "../shared/within-time.js";
 import type { Fleet, WorkerDescription } from "./fleet.js";
-import { LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
+import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
 import { ExchangeServer } from "./wire/exchange-server.js";
 import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
 
@@ -20,6 +21,8 @@ export interface LocalFleetOptions {
   /** A worker died, or came back. */
   readonly onEvent?: ((event: LocalWorkerEvent) => void) | undefined;
   readonly timeouts?: SliceTimeouts | undefined;
+  /** When a silent worker is given up; default {@link defaultHealthTimings}. */
+  readonly health?: HealthTimings | undefined;
 }
 
 /** Generous: a serial chain of a large picture on a slow processor is one command. */
@@ -53,14 +56,14 @@ class LocalHost implements SliceHost {
  * @throws InputError if the model cannot be used or the address not be bound, FatalError if workers cannot be started
  */
 export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet> {
-  const { modelPath, threads, signal, onEvent = () => {} } = options;
+  const { modelPath, threads, signal, health, onEvent = () => {} } = options;
   if (!Number.isInteger(options.workers) || options.workers < 1) {
     throw new InputError(`--workers ${options.workers}: must be a whole number, 1 or more`);
   }
   const exchange = await ExchangeServer.listen(options.listen ?? "127.0.0.1:0");
   const workers = Array.from(
     { length: options.workers },
-    (_, index) => new LocalWorker(`worker-${index + 1}`, { modelPath, threads, onEvent }),
+    (_, index) => new LocalWorker(`worker-${index + 1}`, { modelPath, threads, health, onEvent }),
   );
   const close = async () => {
     exchange.close();
@@ -68,7 +71,9 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet
   };
   try {
     const channels = await Promise.all(
-      workers.map((worker) => withinTime(2 * workerWaitMilliseconds, worker.name, signal, () => worker.channel())),
+      workers.map((worker) =>
+        withinTime(2 * workerWaitMilliseconds, worker.name, signal, () => worker.channel()),
+      ),
     );
     const [{ card }] = channels;
     if (channels.some((channel) => channel.card.hash !== card.hash)) {

@@ -11,10 +11,20 @@ import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared
 import { packageRoot } from "../shared/package-root.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
 
-/** How local workers are started. */
+/** How often a worker's health is asked for, and what silence means. */
+export interface HealthTimings {
+  readonly everyMilliseconds: number;
+  readonly deadlineMilliseconds: number;
+  /** A worker that is stopped, or whose machine is paged out, is given up after this many missed checks. */
+  readonly missedChecksAllowed: number;
+}
+
+/** How local workers are started and watched. */
 export interface LocalWorkerOptions {
   readonly modelPath: string;
   readonly threads: number;
+  /** Default: {@link defaultHealthTimings}. */
+  readonly health?: HealthTimings | undefined;
   /** Called when the worker dies or comes back. */
   readonly onEvent: (event: LocalWorkerEvent) => void;
 }
@@ -30,10 +40,12 @@ export interface LocalWorkerEvent {
 const workerEntry = fileURLToPath(new URL("dist/worker/main.js", packageRoot));
 
 const startMilliseconds = 120_000;
-const healthEveryMilliseconds = 2_000;
-const healthDeadlineMilliseconds = 5_000;
-/** A worker that is stopped, or whose machine is paged out, is given up after this many missed checks. */
-const missedChecksAllowed = 3;
+/** Patient enough for a machine with more workers than cores. */
+export const defaultHealthTimings: HealthTimings = {
+  everyMilliseconds: 2_000,
+  deadlineMilliseconds: 5_000,
+  missedChecksAllowed: 3,
+};
 const restartsAllowed = 20;
 const longestBackoffMilliseconds = 5_000;
 
@@ -94,14 +106,24 @@ export class LocalWorker {
       env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" },
     });
     this.#process = child;
-    const port = await this.#announcedPort(child);
-    const channel = await WorkerChannel.connect(`127.0.0.1:${port}`);
+    let channel: WorkerChannel;
+    try {
+      const port = await this.#announcedPort(child);
+      channel = await WorkerChannel.connect(`127.0.0.1:${port}`);
+    } catch (error) {
+      // One that cannot be talked to is replaced, and must not linger beside its successor.
+      child.kill("SIGKILL");
+      throw error;
+    }
+    if (child.exitCode !== null || child.signalCode !== null) {
+      channel.close();
+      throw new FatalError(`${this.name} died at once`);
+    }
     this.#lastReady = channel;
     child.once("exit", (code, signal) => {
       channel.close();
       this.#replace(`exited with ${signal ?? `code ${code}`}`);
     });
-    if (child.exitCode !== null || child.signalCode !== null) throw new FatalError(`${this.name} died at once`);
     void this.#watchHealth(child, channel);
     return channel;
   }
@@ -127,7 +149,9 @@ export class LocalWorker {
         settle(() => reject(new FatalError(`${this.name} cannot be started: ${cause.message}`, { cause }))),
       );
       child.once("exit", (code, signal) =>
-        settle(() => reject(new FatalError(`${this.name} ended before it listened (${signal ?? `code ${code}`})`))),
+        settle(() =>
+          reject(new FatalError(`${this.name} ended before it listened (${signal ?? `code ${code}`})`)),
+        ),
       );
     });
   }
@@ -137,7 +161,9 @@ export class LocalWorker {
     this.#options.onEvent({ worker: this.name, kind: "lost", reason });
     this.restarts++;
     if (this.restarts > restartsAllowed) {
-      this.#channel = Promise.reject(new FatalError(`${this.name} died ${this.restarts} times; last: ${reason}`));
+      this.#channel = Promise.reject(
+        new FatalError(`${this.name} died ${this.restarts} times; last: ${reason}`),
+      );
     } else {
       const backoff = Math.min(longestBackoffMilliseconds, 50 * 2 ** Math.min(this.restarts, 10));
       this.#channel = delay(backoff).then(() => {
@@ -157,11 +183,13 @@ export class LocalWorker {
 
   /** Health is answered by a thread that never computes: silence means the process is stopped or wedged. */
   async #watchHealth(child: ChildProcess, channel: WorkerChannel): Promise<void> {
+    const { everyMilliseconds, deadlineMilliseconds, missedChecksAllowed } =
+      this.#options.health ?? defaultHealthTimings;
     let missed = 0;
     while (!this.#stopped && child.exitCode === null && child.signalCode === null) {
-      await delay(healthEveryMilliseconds, undefined, { ref: false });
+      await delay(everyMilliseconds, undefined, { ref: false });
       try {
-        await channel.checkHealth(healthDeadlineMilliseconds);
+        await channel.checkHealth(deadlineMilliseconds);
         missed = 0;
       } catch {
         missed++;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import {
-  DeqfleetError,
+  type DeqfleetError,
   type ErrorKind,
   FatalError,
   InputError,
@@ -43,6 +43,13 @@ export class EngineThread {
   readonly #thread: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  /** Why the thread ended; undefined while it lives. */
+  #ended: RetryableError | undefined;
+  #announceEnd: () => void = () => {};
+  /** Resolves when the thread has ended, for whatever reason. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#announceEnd = resolve;
+  });
 
   private constructor(thread: Worker, card: NetworkCard, threads: number) {
     this.#thread = thread;
@@ -60,11 +67,22 @@ export class EngineThread {
   static start(options: EngineOptions): Promise<EngineThread> {
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
+      const endedEarly = (code: number) =>
+        reject(
+          new FatalError(`the engine thread ended with code ${code} while it loaded ${options.modelPath}`),
+        );
       thread.once("error", reject);
+      thread.once("exit", endedEarly);
       thread.once("message", (message: EngineMessage) => {
         thread.off("error", reject);
+        thread.off("exit", endedEarly);
         if (message.type === "ready") resolve(new EngineThread(thread, message.card, options.threads));
-        else reject(message.type === "unusable" ? errorOf(message.failure) : new Error("the engine spoke out of turn"));
+        else
+          reject(
+            message.type === "unusable"
+              ? errorOf(message.failure)
+              : new Error("the engine spoke out of turn"),
+          );
       });
     });
   }
@@ -74,6 +92,7 @@ export class EngineThread {
     task: Extract<EngineTask, { kind: Kind }>,
     transfer: readonly ArrayBufferLike[] = [],
   ): Promise<EngineResults[Kind]> {
+    if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       // The engine answers a task of kind K with a result of kind K.
@@ -91,9 +110,10 @@ export class EngineThread {
   }
 
   #abandon(cause: Error): void {
-    const error = new RetryableError(`the engine thread ended: ${cause.message}`, { cause });
-    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#ended ??= new RetryableError(`the engine thread ended: ${cause.message}`, { cause });
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
     this.#waiting.clear();
+    this.#announceEnd();
   }
 
   /** Ends the thread; a run under way is finished first. */

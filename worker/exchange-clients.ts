@@ -1,6 +1,7 @@
 /** Channels to the coordinators this worker has slices of; kept, since every slice of a coordinator uses the same. */
-import { channelOptions, insecureChannel, protocol } from "../shared/wire/protocol.js";
+
 import type { ExchangeClient } from "../shared/wire/generated/deqfleet/v1/Exchange.js";
+import { channelOptions, insecureChannel, protocol } from "../shared/wire/protocol.js";
 
 /** Clients of the Exchange service by address. */
 export class ExchangeClients {

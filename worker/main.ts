@@ -3,18 +3,23 @@
  * however the parent ended, it kills itself at once (a plain exit would wait for a network run to finish).
  */
 import { parseArgs } from "node:util";
-import { DeqfleetError } from "../shared/errors.js";
-import { EngineThread } from "./engine-thread.js";
-import { serveWorker } from "./server.js";
 import type { WorkerAnnouncement } from "./worker-process.js";
 
 const announce = (message: WorkerAnnouncement, sent: () => void = () => {}): void => {
   process.send?.(message, sent);
 };
 
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+const die = () => process.kill(process.pid, "SIGKILL");
+process.on("disconnect", die);
+// The parent may have ended while this program was being loaded.
+if (process.send && !process.connected) die();
 // Ctrl-C in a terminal reaches the whole process group; whether to stop is the parent's decision.
 process.on("SIGINT", () => {});
+
+// Loaded only now: until the watch over the parent stands, its end would go unnoticed.
+const { DeqfleetError } = await import("../shared/errors.js");
+const { EngineThread } = await import("./engine-thread.js");
+const { serveWorker } = await import("./server.js");
 
 const { values } = parseArgs({
   options: {

@@ -52,16 +52,22 @@ export async function serveWorker(engine: EngineThread, address: string): Promis
   server.addService(protocol.Worker.service, handlers);
   health.addToServer(server);
   new ReflectionService(protocolDefinition).addToServer(server);
+  // The supervisor starts a worker again that says it cannot serve.
+  void engine.ended.then(() => setUnhealthy(health));
   const port = await bind(server, address);
   return {
     port,
     close: async () => {
-      health.setStatus("", "NOT_SERVING");
+      setUnhealthy(health);
       server.forceShutdown();
       exchanges.close();
       await engine.close();
     },
   };
+}
+
+function setUnhealthy(health: HealthImplementation): void {
+  for (const service of ["", workerServiceName]) health.setStatus(service, "NOT_SERVING");
 }
 
 async function bind(server: Server, address: string): Promise<number> {

@@ -62,7 +62,9 @@ async function runRound(
   message: Round__Output,
   reader: Reader,
 ): Promise<SliceEvent[]> {
-  const correction = message.correction ? await decodeFloat32(message.correction, reader.nextChunk) : undefined;
+  const correction = message.correction
+    ? await decodeFloat32(message.correction, reader.nextChunk)
+    : undefined;
   const { round, correctFrom, evaluateFrom, forget } = message;
   const command = { round, correctFrom, evaluateFrom, forget, correction };
   const report = await engine.perform(

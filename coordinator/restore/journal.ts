@@ -6,7 +6,7 @@
  * 2. A line that is no complete entry (the last one, after a crash) is passed over; new lines never continue it.
  * 3. An entry counts only while its output file has the content it recorded.
  */
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { writeFailure } from "../../shared/pictures/atomic-write.js";
@@ -20,6 +20,24 @@ export type JournalEntry = z.infer<typeof entrySchema>;
 
 /** Where the journal of an output folder lies. */
 export const journalPath = (out: string): string => join(out, ".deqfleet", "journal.jsonl");
+
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && "code" in error ? error.code : undefined;
+
+/** `mkdir -p`. Node's own tries for ever on file systems that have no room for folders at all, such as /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      // Another process may have been quicker.
+      if (codeOf(again) !== "EEXIST") throw again;
+    });
+  }
+}
 
 function parseEntry(line: string): JournalEntry | undefined {
   try {
@@ -57,7 +75,7 @@ export class Journal {
   static async open(out: string): Promise<Journal> {
     const path = journalPath(out);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const file = await open(path, "a");
       const text = await readFile(path, "utf8");
       const entries = text.split("\n").flatMap((line) => parseEntry(line) ?? []);

@@ -139,7 +139,9 @@ export class GrpcSlice implements Slice {
       return await withinTime(this.#timeouts.command, `worker ${address}`, signal, async () => {
         // Whatever ends the slice (a worker that refuses it, or dies) must end the wait for it to take commands.
         const answer = this.#events.next();
-        const sent = withinTime(quickCallMilliseconds, `worker ${address}`, signal, () => this.#feed.write(commands));
+        const sent = withinTime(quickCallMilliseconds, `worker ${address}`, signal, () =>
+          this.#feed.write(commands),
+        );
         const event = await Promise.race([answer, sent.then(() => answer)]);
         if (!event) throw new RetryableError(`worker ${address} closed the slice`);
         if (event.failure) throw failureOf(event.failure.kind, event.failure.message);
@@ -150,7 +152,9 @@ export class GrpcSlice implements Slice {
       });
     } catch (error) {
       if (error instanceof DeqfleetError || signal.aborted) throw error;
-      throw new RetryableError(`worker ${address} was lost: ${DeqfleetError.messageOf(error)}`, { cause: error });
+      throw new RetryableError(`worker ${address} was lost: ${DeqfleetError.messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 }
@@ -158,7 +162,10 @@ export class GrpcSlice implements Slice {
 /** The setup message and the slice's tensors behind it. */
 function setupCommands(chain: ChainSpec, seeds: SliceSpec["seeds"]): SliceCommand[] {
   const { height, width } = chain.canvas;
-  const tensor = (values: Float32Array | Uint8Array | undefined, shape: readonly number[]): SliceCommand[] => {
+  const tensor = (
+    values: Float32Array | Uint8Array | undefined,
+    shape: readonly number[],
+  ): SliceCommand[] => {
     if (!values) return [];
     const encoded = encodeTensor(values, shape);
     return [{ setupTensor: encoded.tensor }, ...encoded.chunks.map((chunk) => ({ chunk }))];

@@ -79,7 +79,8 @@ export class WorkerChannel {
         (error, reply) => {
           const status = reply && typeof reply === "object" && "status" in reply ? reply.status : undefined;
           if (!error && status === "SERVING") resolve();
-          else reject(new RetryableError(`worker ${this.address} is not healthy: ${error?.message ?? status}`));
+          else
+            reject(new RetryableError(`worker ${this.address} is not healthy: ${error?.message ?? status}`));
         },
       );
     });
@@ -104,7 +105,8 @@ function handshake(client: WorkerClient, address: string): Promise<HandshakeRepl
       { deadline: deadlineIn(quickCallMilliseconds) },
       (error: ServiceError | null, reply?: HandshakeReply__Output) => {
         if (reply) resolve(reply);
-        else reject(new RetryableError(`worker ${address} did not answer: ${error?.message}`, { cause: error }));
+        else
+          reject(new RetryableError(`worker ${address} did not answer: ${error?.message}`, { cause: error }));
       },
     );
   });

@@ -5,7 +5,8 @@ import { parse } from "yaml";
 import { DeqfleetError, InputError } from "../errors.js";
 import { checkOptions, type RestoreOptions } from "./restore-settings.js";
 
-const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const camelCase = (name: string): string =>
+  name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 const pathOptions = ["out", "mask", "model", "report"] as const satisfies readonly (keyof RestoreOptions)[];
 

@@ -130,11 +130,14 @@ function resolveTask(options: RestoreOptions): TaskSettings {
   if (task === "inpaint" && mask === undefined) {
     throw new InputError("--task inpaint needs --mask FILE: a picture, white where the pixels are known");
   }
-  const given = Object.entries({ scale, ratio, permutationSeed, blurForm }).filter(([, v]) => v !== undefined);
+  const given = Object.entries({ scale, ratio, permutationSeed, blurForm }).filter(
+    ([, v]) => v !== undefined,
+  );
   const checked = taskSchema.safeParse({ task, ...Object.fromEntries(given) });
   const unknown = checked.error?.issues.find((issue) => issue.code === "unrecognized_keys")?.keys[0];
   const stray = unknown ?? (mask !== undefined && task !== "inpaint" ? "mask" : undefined);
-  if (stray !== undefined) throw new InputError(`${flagOf(stray)} does not apply to --task ${task}; leave it out`);
+  if (stray !== undefined)
+    throw new InputError(`${flagOf(stray)} does not apply to --task ${task}; leave it out`);
   if (!checked.success) throw new InputError(`--task ${task}: ${checked.error.issues[0]!.message}`);
   return checked.data;
 }
@@ -159,7 +162,8 @@ export function resolveRestoreSettings(
 ): RestoreSettings {
   const options: RestoreOptions = { ...file, ...flags };
   const absolute = (given: string): string => (isAbsolute(given) ? given : resolve(cwd, given));
-  if (options.out === undefined) throw new InputError("no --out given; name the folder for the restored pictures");
+  if (options.out === undefined)
+    throw new InputError("no --out given; name the folder for the restored pictures");
   if (inputs.length === 0) throw new InputError("no input given; give picture files, folders or globs");
   const out = absolute(options.out);
   const task = resolveTask(options);

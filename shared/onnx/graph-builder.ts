@@ -90,10 +90,18 @@ function attribute(name: string, value: Attributes[string]) {
   return { name, ints: [...value], type: attributeTypes.ints };
 }
 
+interface GraphNode {
+  input: string[];
+  output: string[];
+  readonly name: string;
+  readonly opType: string;
+  readonly attribute: object[];
+}
+
 /** Collects nodes in topological order and encodes the model. */
 export class GraphBuilder {
   readonly #name: string;
-  readonly #nodes: object[] = [];
+  readonly #nodes: GraphNode[] = [];
   readonly #initializers: object[] = [];
   readonly #inputs: object[] = [];
   readonly #outputs: object[] = [];
@@ -115,8 +123,17 @@ export class GraphBuilder {
 
   /** Declares `value` to be the float32 output `name`. */
   output(name: string, value: Value, dims: readonly Dimension[]): void {
-    this.#nodes.push({ input: [value], output: [name], name, opType: "Identity", attribute: [] });
     this.#outputs.push({ name, type: tensorType(elementTypes.float32, dims) });
+    if (this.#nodes.some((node) => node.output[0] === value)) {
+      // The producer writes the output itself: an Identity node behind it would copy the tensor.
+      const rename = (at: string) => (at === value ? name : at);
+      for (const node of this.#nodes) {
+        node.input = node.input.map(rename);
+        node.output = node.output.map(rename);
+      }
+    } else {
+      this.#nodes.push({ input: [value], output: [name], name, opType: "Identity", attribute: [] });
+    }
   }
 
   /** A float32 constant. */
@@ -139,7 +156,7 @@ export class GraphBuilder {
   node(opType: string, input: readonly Value[], attributes: Attributes = {}): Value {
     const output = this.#fresh(opType);
     this.#nodes.push({
-      input,
+      input: [...input],
       output: [output],
       name: output,
       opType,

@@ -1,7 +1,7 @@
 /** Chains as messages: settings only; tensors follow separately. */
 import { z } from "zod";
-import type { ChainSpec } from "../chain/slice-host.js";
 import { methodNames } from "../chain/method.js";
+import type { ChainSpec } from "../chain/slice-host.js";
 import { timestepSpacings } from "../diffusion/noise-schedule.js";
 import { DeqfleetError, InputError } from "../errors.js";
 import { taskSchema } from "../operators/task.js";
@@ -40,7 +40,8 @@ function decodeTask(json: string): ChainSettings["task"] {
 /** The message's settings. @throws InputError if they are not valid */
 export function decodeChain(message: Chain__Output): ChainSettings {
   const chain = chainSchema.safeParse(message);
-  if (!chain.success) throw new InputError(`the chain's settings are not valid: ${z.prettifyError(chain.error)}`);
+  if (!chain.success)
+    throw new InputError(`the chain's settings are not valid: ${z.prettifyError(chain.error)}`);
   const { pictureId, seed, method, steps, start, spacing, etw, nw, height, width } = chain.data;
   const task = decodeTask(message.taskJson);
   return {

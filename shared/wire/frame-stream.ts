@@ -41,7 +41,8 @@ export class FrameWriter<Message> {
   write(messages: readonly Message[]): Promise<void> {
     const written = this.#last.then(async () => {
       for (const message of messages) {
-        if (this.#stream.destroyed || this.#stream.writableEnded) throw new RetryableError("the stream was closed");
+        if (this.#stream.destroyed || this.#stream.writableEnded)
+          throw new RetryableError("the stream was closed");
         if (!this.#stream.write(message)) await this.#drained();
       }
     });

@@ -54,7 +54,9 @@ async function collect(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const length = first.shape.reduce((a, b) => a * b, elementBytes[first.dtype]);
   if (length > largestTensorBytes) {
-    throw new RetryableError(`a tensor of shape [${first.shape.join(", ")}] (${length} bytes) was announced; refused`);
+    throw new RetryableError(
+      `a tensor of shape [${first.shape.join(", ")}] (${length} bytes) was announced; refused`,
+    );
   }
   const bytes = new Uint8Array(length);
   let at = 0;
@@ -78,7 +80,8 @@ export async function decodeFloat32(
   first: Tensor__Output,
   nextChunk: () => Promise<Chunk__Output>,
 ): Promise<Float32Array> {
-  if (first.dtype !== "DTYPE_FLOAT32") throw new RetryableError(`expected a float32 tensor, got ${first.dtype}`);
+  if (first.dtype !== "DTYPE_FLOAT32")
+    throw new RetryableError(`expected a float32 tensor, got ${first.dtype}`);
   return new Float32Array((await collect(first, nextChunk)).buffer);
 }
 

@@ -65,7 +65,8 @@ export async function startingStates(
 
   const coefficients = (state: number): [number, number, number, number] => {
     if (state === 0) return [1, 0, 0, 0];
-    if (seeds?.entry && seeds.exit) {
+    // Without an entry the slice is the chain's first, which enters with z_0.
+    if (seeds?.exit) {
       const { entry, exit } = arcWeights({ entry: angle(begin), exit: angle(end), state: angle(state) });
       return [0, 0, entry, exit];
     }

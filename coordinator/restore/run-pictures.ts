@@ -1,0 +1,110 @@
+/** The pictures of a run over one fleet: whole chains side by side, or one chain at a time cut over all workers. */
+import type { RestoreSettings } from "../../shared/config/restore-settings.js";
+import { FatalError } from "../../shared/errors.js";
+import type { Mask } from "../../shared/pictures/mask.js";
+import type { Fleet } from "../fleet.js";
+import { choosePlan, type PlanChoice } from "../planner/choose-plan.js";
+import { PrefixScan } from "../solver/prefix-scan.js";
+import { CanvasOperators } from "./canvas.js";
+import type { Journal } from "./journal.js";
+import type { PicturePlace } from "./picture-places.js";
+import type { ReportItem } from "./report.js";
+import type { RestoreEvent } from "./restore-event.js";
+import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
+
+/** A picture that has to be restored. */
+export interface PendingPicture {
+  readonly place: PicturePlace;
+  /** Its identity in the journal; undefined if the input cannot be read. */
+  readonly key: string | undefined;
+}
+
+/** What the pictures need. */
+export interface PicturesRun {
+  readonly pending: readonly PendingPicture[];
+  readonly settings: RestoreSettings;
+  readonly mask: Mask | undefined;
+  readonly fleet: Fleet;
+  readonly journal: Journal;
+  readonly signal: AbortSignal;
+  readonly onPlan: (plan: PlanChoice) => void;
+  readonly onEvent: (event: RestoreEvent) => void;
+  /** Receives every item as it is settled. */
+  readonly settle: (place: PicturePlace, item: ReportItem) => void;
+}
+
+/** Restores one picture, records it and tells of it. */
+async function restoreAndRecord(
+  { place, key }: PendingPicture,
+  worker: number,
+  parts: RunParts,
+  { journal, onEvent, settle, settings }: PicturesRun,
+): Promise<void> {
+  const picture = place.relativePath;
+  try {
+    const { item, outputHash } = await restorePicture(place, worker, parts, {
+      attempt: (attempt) => onEvent({ event: "picture-started", picture, attempt }),
+      round: ({ round, largestRatio, done }) =>
+        onEvent({ event: "round", picture, round, largestRatio, final: done, steps: settings.steps }),
+    });
+    if (outputHash !== undefined && key !== undefined) await journal.append({ key, outputHash, item });
+    settle(place, item);
+    if (item.status === "done") onEvent({ event: "picture-done", picture, item });
+    if (item.status === "failed") onEvent({ event: "picture-failed", picture, item });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    settle(place, { ...emptyItem(place, settings), status: "failed", error: message });
+    throw error;
+  }
+}
+
+/**
+ * Restores all pending pictures. A picture that fails does not stop the others; once the signal is aborted no new one is
+ * begun, and those at work are abandoned and settled as cancelled.
+ * @throws FatalError after all work has stopped, if nothing more can be written
+ */
+export async function runPictures(run: PicturesRun): Promise<void> {
+  const { pending, settings, mask, fleet, signal, onPlan } = run;
+  const { steps, method, maxRounds } = settings;
+  const workers = fleet.host.width;
+  const plan = choosePlan({
+    requested: settings.plan,
+    pictures: pending.length,
+    workers,
+    steps,
+    method,
+    maxRounds,
+  });
+  onPlan(plan);
+  const stop = new AbortController();
+  const scan = await PrefixScan.load();
+  const parts: RunParts = {
+    settings,
+    fleet,
+    operators: new CanvasOperators(settings.task, fleet.network, mask),
+    scan,
+    plan: plan.chosen,
+    signal: AbortSignal.any([signal, stop.signal]),
+  };
+  const queue = pending.values();
+  const lane = async (worker: number): Promise<void> => {
+    // All lanes draw from one iterator, so every picture is taken once.
+    for (const picture of queue) {
+      if (parts.signal.aborted) return;
+      try {
+        await restoreAndRecord(picture, worker, parts, run);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    }
+  };
+  const lanes = plan.chosen === "serial" ? Math.min(workers, pending.length) : 1;
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, (_, worker) => lane(worker)));
+  await scan.release();
+  const failure = ended.find((result) => result.status === "rejected");
+  if (failure) throw asFatal(failure.reason);
+}
+
+const asFatal = (error: unknown): FatalError =>
+  error instanceof FatalError ? error : new FatalError(String(error), { cause: error });

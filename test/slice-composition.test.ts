@@ -1,0 +1,232 @@
+/** However a chain is cut, rounds do the same to its states; and any method ends at the serial chain. */
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StepRange } from "../coordinator/solver/cut-chain.js";
+import { OpenSlices } from "../coordinator/solver/open-slices.js";
+import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
+import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
+import { type MethodName, methodNames } from "../shared/chain/method.js";
+import type { ChainSpec, Slice, SliceHost } from "../shared/chain/slice-host.js";
+import { RetryableError } from "../shared/errors.js";
+import { rangeIndicator } from "../shared/kernels/split-basis.js";
+import type { NoiseEstimator } from "../worker/engine/network.js";
+import { SliceEngine } from "../worker/engine/slice-engine.js";
+import { InProcessHost } from "../worker/in-process-host.js";
+import { LossyHost } from "./lossy-host.js";
+import { relativeDistance } from "./seeded-values.js";
+import { operatorOf, type TaskSample, taskSamples } from "./task-samples.js";
+import { type ToyChainSettings, toyChain } from "./toy-chain.js";
+import { affineToy, smoothToy } from "./toy-networks.js";
+
+const never = new AbortController().signal;
+const steps = fc.integer({ min: 1, max: 12 });
+const samples = fc.constantFrom(...taskSamples.filter(({ size }) => size.height * size.width <= 64));
+const weights = fc.constantFrom({ etw: 0, nw: 0 }, { etw: 0.85, nw: 0.85 });
+
+const engineOf = (network: NoiseEstimator) => new SliceEngine(network, { threads: 1 });
+
+const inRangeOf = (sample: TaskSample) => {
+  const { basis, picture } = operatorOf(sample);
+  return rangeIndicator(basis, picture);
+};
+
+let scan: PrefixScan;
+beforeAll(async () => {
+  scan = await PrefixScan.load();
+});
+afterAll(() => scan.release());
+
+/** Cuts `steps` at the places where `marks` are true. */
+function cutAt(count: number, marks: readonly boolean[]): StepRange[] {
+  const borders = [0, ...Array.from({ length: count - 1 }, (_, i) => i + 1).filter((i) => marks[i]), count];
+  return borders.slice(1).map((end, i) => ({ begin: borders[i], end }));
+}
+
+/** Remembers the slices it opens, to read their states. */
+class WatchedHost implements SliceHost {
+  readonly width: number;
+  readonly slices: Slice[] = [];
+  readonly #inner: SliceHost;
+
+  constructor(inner: SliceHost) {
+    this.#inner = inner;
+    this.width = inner.width;
+  }
+
+  async open(...given: Parameters<SliceHost["open"]>): Promise<Slice> {
+    const slice = await this.#inner.open(...given);
+    this.slices[given[1]] = slice;
+    return slice;
+  }
+}
+
+/**
+ * Some rounds over given slices, each making one more state final: entry corrections follow from the reports by
+ * delta_q = D delta_p + s. Returns all boundary states, by state, after the last correction.
+ */
+async function runRounds(
+  chain: ChainSpec,
+  ranges: readonly StepRange[],
+  rounds: number,
+  engine: SliceEngine,
+  inRange: Float32Array,
+): Promise<{ boundaries: Map<number, Float32Array>; bothSides: Map<number, Float32Array> }> {
+  const host = new WatchedHost(new InProcessHost(engine, ranges.length));
+  const slices = await OpenSlices.open(chain, ranges, host, never);
+  let corrections: (Float32Array | undefined)[] = [];
+  for (let round = 1; round <= rounds + 1; round++) {
+    const correctFrom = round === 1 ? undefined : round - 2;
+    const evaluateFrom = round <= rounds ? round - 1 : chain.schedule.steps;
+    const { reports } = await slices.round(
+      { round, correctFrom, evaluateFrom, forget: false },
+      corrections,
+      never,
+    );
+    corrections = [];
+    let entry: Float32Array | undefined;
+    for (const { exit, transfer } of reports) {
+      corrections.push(entry);
+      entry = exit && (await scan.advance(entry, exit, transfer, inRange));
+    }
+  }
+  const boundaries = new Map<number, Float32Array>();
+  const bothSides = new Map<number, Float32Array>();
+  for (const [index, { begin, end }] of ranges.entries()) {
+    bothSides.set(begin, await host.slices[index].readState("entry", never));
+    boundaries.set(end, await host.slices[index].readState("exit", never));
+  }
+  return { boundaries, bothSides };
+}
+
+const networks = fc.oneof(
+  fc
+    .double({ min: 0.1, max: 1.5, noNaN: true })
+    .map((gain) => ({ label: `smooth ${gain}`, network: smoothToy(gain) })),
+  fc.integer({ min: 0, max: 1e6 }).map((seed) => ({ label: `affine ${seed}`, network: affineToy(seed) })),
+);
+
+describe.each(methodNames)("method %s", (method: MethodName) => {
+  // Anderson mixing may carry states far away before they are exact; the cancellation costs digits of float32.
+  const exactness = method === "deqir" ? 1e-3 : 1e-4;
+  const settings = (more: Omit<ToyChainSettings, "method">): ToyChainSettings => ({ method, ...more });
+
+  it("any cut of the chain gives the same states, round by round", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({ steps, sample: samples, weights, seed: fc.integer({ min: 0, max: 1e6 }) }),
+        fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.double({ min: 0.1, max: 1.5, noNaN: true }),
+        async (more, marks, someRounds, gain) => {
+          const chain = toyChain(settings(more));
+          const rounds = Math.min(someRounds, more.steps);
+          const engine = engineOf(smoothToy(gain));
+          const inRange = inRangeOf(more.sample);
+          const every = cutAt(more.steps, new Array<boolean>(12).fill(true));
+          const finest = await runRounds(chain, every, rounds, engine, inRange);
+          for (const ranges of [cutAt(more.steps, marks), cutAt(more.steps, [])]) {
+            const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, inRange);
+            for (const [state, picture] of boundaries) {
+              expect(relativeDistance(picture, finest.boundaries.get(state) ?? [])).toBeLessThan(1e-5);
+              const copy = bothSides.get(state);
+              if (copy) expect(relativeDistance(copy, picture)).toBeLessThan(1e-5);
+            }
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("ends within T rounds at the serial chain, for any number of slices", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({ steps, sample: samples, weights, seed: fc.integer({ min: 0, max: 1e6 }) }),
+        fc.integer({ min: 1, max: 12 }),
+        networks,
+        async (more, width, { network }) => {
+          const chain = toyChain(settings(more));
+          const host = new InProcessHost(engineOf(network), width);
+          const serial = await solveSerial(chain, host, 0, never);
+          expect(serial.evaluations).toBe(more.steps);
+          // A tolerance no residual meets: only finite termination ends the loop.
+          const exact = { tolerance: 1e-12, maxRounds: undefined };
+          const parts = { host, scan, inRange: inRangeOf(more.sample) };
+          const solution = await solveTimeParallel(chain, exact, parts, never);
+          expect(solution.rounds).toBeLessThanOrEqual(more.steps);
+          expect(solution.converged).toBe(true);
+          expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(exactness);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("stops early once the residual of the whole chain is below tolerance, near the serial chain", async () => {
+    const chain = toyChain(settings({ steps: 12 }));
+    const host = new InProcessHost(engineOf(smoothToy(0.4)), 3);
+    const serial = await solveSerial(chain, host, 0, never);
+    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const seen: number[] = [];
+    const solution = await solveTimeParallel(
+      chain,
+      { tolerance: 0.05, maxRounds: undefined },
+      parts,
+      never,
+      ({ round, largestRatio }) => {
+        expect(round).toBe(seen.length + 1);
+        seen.push(largestRatio);
+      },
+    );
+    expect(solution.rounds).toBeLessThan(12);
+    expect(solution.residuals).toEqual(seen);
+    expect(seen.at(-1)).toBeLessThanOrEqual(1);
+    expect(seen.slice(0, -1).every((ratio) => ratio > 1)).toBe(true);
+    expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(0.1);
+  });
+
+  it("does as many rounds as are allowed, and says that it has not converged", async () => {
+    const network = smoothToy(1);
+    const host = new InProcessHost(engineOf(network), 3);
+    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const chain = toyChain(settings({ steps: 10 }));
+    const solution = await solveTimeParallel(chain, { tolerance: 1e-9, maxRounds: 2 }, parts, never);
+    expect(solution).toMatchObject({ rounds: 2, converged: false, losses: 0 });
+    expect(solution.evaluations).toBe(network.evaluations);
+  });
+
+  it("survives lost slices, wherever and whenever they are lost, and ends at the serial chain", async () => {
+    const losses = fc.array(
+      fc.record({ slice: fc.integer({ min: 0, max: 3 }), round: fc.integer({ min: 1, max: 9 }) }),
+      { minLength: 1, maxLength: 4 },
+    );
+    await fc.assert(
+      fc.asyncProperty(losses, fc.integer({ min: 0, max: 1e6 }), async (some, seed) => {
+        const chain = toyChain(settings({ steps: 10, seed }));
+        const inner = new InProcessHost(engineOf(smoothToy(0.8)), 4);
+        const serial = await solveSerial(chain, inner, 0, never);
+        const host = new LossyHost(inner, some);
+        const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+        const exact = { tolerance: 1e-12, maxRounds: undefined };
+        const solution = await solveTimeParallel(chain, exact, parts, never);
+        expect(solution.converged).toBe(true);
+        expect(host.opened).toBeGreaterThanOrEqual(4 + solution.losses);
+        expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(2 * exactness);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("hands the picture back if the last slice is lost after the last round", async () => {
+    const inner = new InProcessHost(engineOf(smoothToy(0.8)), 3);
+    const host = new LossyHost(inner, [{ slice: 2, round: "finish" }]);
+    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const solving = solveTimeParallel(
+      toyChain(settings({ steps: 6 })),
+      { tolerance: 1e-3, maxRounds: undefined },
+      parts,
+      never,
+    );
+    await expect(solving).rejects.toThrow(RetryableError);
+  });
+});
