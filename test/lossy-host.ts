@@ -67,10 +67,7 @@ export class LossyHost implements SliceHost {
     this.width = inner.width;
     this.#losses = new Map();
     for (const { slice, round } of losses) {
-      this.#losses.set(
-        slice,
-        [...(this.#losses.get(slice) ?? []), round].sort((a, b) => a - b),
-      );
+      this.#losses.set(slice, [...(this.#losses.get(slice) ?? []), round]);
     }
   }
 

@@ -97,15 +97,20 @@ async function measure(model: Uint8Array): Promise<number> {
       { eps: { values: new Float32Array(3 * 64), dims: [1, 3, 8, 8] } },
     );
   await run();
-  const started = performance.now();
-  await run();
+  // The fastest of several: other programs may slow one down, nothing speeds one up.
+  let fastest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const started = performance.now();
+    await run();
+    fastest = Math.min(fastest, (performance.now() - started) / 1000);
+  }
   await kernel.release();
-  return (performance.now() - started) / 1000;
+  return fastest;
 }
 
-/** A model that computes for about so many seconds in one run, however fast the machine. */
+/** A model that computes for at least about so many seconds in one run, however fast the machine. */
 export async function slowModel(seconds: number): Promise<Uint8Array> {
-  const products = 20;
+  const products = 10;
   const perProduct = (await measure(laboriousModel(products))) / products;
   return laboriousModel(Math.max(1, Math.ceil(seconds / perProduct)));
 }

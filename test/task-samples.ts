@@ -17,7 +17,12 @@ function irregularMask({ height, width }: PictureSize): PixelMask {
   return { height, width, kept };
 }
 
-function sample(settings: TaskSettings, height: number, width: number, name = settings.task): TaskSample {
+function sample(
+  settings: TaskSettings,
+  height: number,
+  width: number,
+  name: string = settings.task,
+): TaskSample {
   const size = { height, width };
   const mask = settings.task === "inpaint" ? irregularMask(size) : undefined;
   return { name: `${name} ${height}x${width}`, settings, size, mask };

@@ -29,6 +29,11 @@ export interface ChainSpec {
   readonly mask: Uint8Array | undefined;
   /** A^+ y on the canvas, [3, H, W]. */
   readonly pseudoInverse: Float32Array;
+  /**
+   * z_0, [3, H, W], given instead of generated from the seed: to repeat a recorded run. Understood in this process only,
+   * it does not go over the wire.
+   */
+  readonly initialState?: Float32Array | undefined;
 }
 
 /** A slice of a chain, with the states to start from where it replaces a lost one. */

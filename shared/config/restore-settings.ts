@@ -15,7 +15,7 @@ export const planNames = ["auto", "serial", "time-parallel"] as const;
 export type PlanName = (typeof planNames)[number];
 
 /** Tolerance of {@link RestoreSettings.tol} when none is given. */
-export const defaultTolerance = 0.05;
+export const defaultTolerance = 0.1;
 
 const path = z.string().min(1, "needs a path");
 const count = z.int().min(1);

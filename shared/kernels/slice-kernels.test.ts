@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { norm, relativeDistance, seededValues } from "../../test/seeded-values.js";
 import { operatorOf, taskSamples } from "../../test/task-samples.js";
 import type { Array32 } from "../onnx/session.js";
-import { loadSliceKernels, type SliceKernels } from "./slice-kernels.js";
+import { loadSliceKernels, type SliceKernels, sampleStride } from "./slice-kernels.js";
 import * as reference from "./slice-reference.js";
 import { type Part, parts, rangeIndicator, splitLayout } from "./split-basis.js";
 
@@ -52,11 +52,6 @@ describe.each(taskSamples)("$name", (sample) => {
   });
   const same = (found: Float32Array, expected: Float32Array, tolerance = close) =>
     expect(relativeDistance(found, expected)).toBeLessThan(tolerance);
-  /** Sums over one part of `whole`, whose other part may hold nearly all of it. */
-  const sameSums = (found: Float32Array, expected: Float32Array, whole: reference.SplitRows) => {
-    const scale = norm(whole.range) ** 2 + norm(whole.null) ** 2;
-    expect(norm(found.map((v, i) => v - expected[i]))).toBeLessThan(close * scale);
-  };
   const sameSplit = (found: Record<Part, Array32>, expected: reference.SplitRows, of: string) => {
     // A part may vanish up to rounding; it is small beside the whole, and has to be here too.
     const whole = norm(expected.range) + norm(expected.null);
@@ -78,85 +73,33 @@ describe.each(taskSamples)("$name", (sample) => {
     same(back.values, x);
   });
 
-  it.each(rowCounts)("correct, %i rows", async (rows) => {
-    const state = states(rows, 2);
-    const source = states(rows, 3);
-    const scan = coefficients(rows, rows, 4);
-    const delta = emptySplit(rows);
-    const corrected = emptySplit(rows);
-    const x = emptyPictures(rows);
-    await kernels.correct.run(
-      {
-        ...both("state", stored(state)),
-        ...both("source", stored(source)),
-        ...both("scan", matrices(scan, rows)),
-      },
-      { ...both("delta", delta), ...both("corrected", corrected), x },
+  it.each(rowCounts)("secantProducts, %i rows", async (rows) => {
+    const round = (seed: number): reference.RoundRows => ({
+      state: states(rows, seed),
+      source: states(rows, seed + 1),
+      next: states(rows, seed + 2),
+    });
+    const [now, before] = [round(2), round(5)];
+    const named = (prefix: string, { state, source, next }: reference.RoundRows) => ({
+      ...both(`${prefix}state`, stored(state)),
+      ...both(`${prefix}source`, stored(source)),
+      ...both(`${prefix}next`, stored(next)),
+    });
+    const dzdz = { range: empty(rows), null: empty(rows) };
+    const dzdf = { range: empty(rows), null: empty(rows) };
+    await kernels.secantProducts.run(
+      { ...named("", now), ...named("previous.", before) },
+      { ...both("dzdz", dzdz), ...both("dzdf", dzdf) },
     );
-    const expected = reference.correct(operator, state, source, scan);
-    sameSplit(delta, expected.delta, "delta");
-    sameSplit(corrected, expected.corrected, "corrected");
-    same(x.values, expected.x);
-  });
-
-  it.each([
-    [1, 1],
-    [2, 1],
-    [2, 3],
-    [5, 6],
-  ])("propose, %i rows and %i offsets, plain and with secant products", async (n, offsets) => {
-    const eps = seededValues(n * pixels, 5);
-    const state = states(n + 1, 6);
-    const offset = states(offsets, 7);
-    const c = {
-      state: coefficients(n, n + 1, 8),
-      noise: coefficients(n, n, 9),
-      offset: coefficients(n, offsets, 10),
-    };
-    const [dz, previous, moved] = [states(n, 11), states(n, 12), states(n, 13)];
-    const inputs = {
-      eps: pictures(eps),
-      ...both("state", stored(state)),
-      ...both("offset", stored(offset)),
-      ...both("stateC", matrices(c.state, n)),
-      ...both("noiseC", matrices(c.noise, n)),
-      ...both("offsetC", matrices(c.offset, n)),
-    };
-    const expected = reference.propose(operator, eps, state, offset, c);
-    const plain = { source: emptySplit(n), squares: { range: empty(n), null: empty(n) } };
-    await kernels.propose.run(inputs, { ...both("source", plain.source), ...both("squares", plain.squares) });
-    const secant = {
-      source: emptySplit(n),
-      squares: { range: empty(n), null: empty(n) },
-      dzdf: { range: empty(n), null: empty(n) },
-      dzdz: { range: empty(n), null: empty(n) },
-    };
-    await kernels.proposeSecant.run(
-      {
-        ...inputs,
-        ...both("delta", stored(dz)),
-        ...both("previous", stored(previous)),
-        ...both("moved", stored(moved)),
-      },
-      Object.assign({}, ...Object.entries(secant).map(([name, split]) => both(name, split))),
-    );
-    for (const { source, squares } of [plain, secant]) {
-      sameSplit(source, expected, "source");
-      for (const part of parts) {
-        sameSums(
-          squares[part].values,
-          reference.dots(expected[part], expected[part], layout[part]),
-          expected,
-        );
-      }
-    }
+    const whole = norm(now.state.range) ** 2 + norm(now.state.null) ** 2;
     for (const part of parts) {
-      const df = expected[part].map((v, i) => v - previous[part][i] + moved[part][i]);
-      const scale = norm(dz[part]) * norm(df);
-      const found = secant.dzdf[part].values;
-      const dzdf = reference.dots(dz[part], df, layout[part]);
-      expect(norm(found.map((v, i) => v - dzdf[i]))).toBeLessThan(1e-5 * scale + 1e-12);
-      sameSums(secant.dzdz[part].values, reference.dots(dz[part], dz[part], layout[part]), dz);
+      const expected = reference.secantProducts(operator, part, now, before);
+      for (const [found, wanted] of [
+        [dzdz, expected.dzdz],
+        [dzdf, expected.dzdf],
+      ] as const) {
+        expect(norm(found[part].values.map((v, i) => v - wanted[i]))).toBeLessThan(1e-5 * whole);
+      }
     }
   });
 
@@ -187,10 +130,16 @@ describe.each(taskSamples)("$name", (sample) => {
     const dots = reference.rowDots(layout, a, b);
     expect(norm(found.values.map((v, i) => v - dots[i]))).toBeLessThan(1e-6 * scale);
     for (const part of parts) {
-      const mixing = seededValues(2 * rows, 18);
-      const out = empty(2, layout[part]);
-      await kernels.combine.run({ coefficients: array(mixing, 2, rows), rows: stored(a)[part] }, { out });
-      same(out.values, reference.product(mixing, a[part], rows));
+      for (const combinations of [1, 2, rows]) {
+        const mixing = seededValues(combinations * rows, 18);
+        const out = empty(combinations, layout[part]);
+        const coefficients = array(mixing, combinations, rows);
+        await kernels.combine.run({ coefficients, rows: stored(a)[part] }, { out });
+        const expected = reference.product(mixing, a[part], rows);
+        // A part may vanish up to rounding.
+        const scale = norm(mixing) * (norm(a.range) + norm(a.null));
+        expect(norm(out.values.map((v, i) => v - expected[i]))).toBeLessThan(close * scale);
+      }
     }
   });
 
@@ -242,5 +191,59 @@ describe.each(taskSamples)("$name", (sample) => {
       packed.map((v, i) => v * indicator[i]),
       onlyRange,
     );
+  });
+});
+
+describe("secantProducts of pictures with more numbers than an estimate needs", () => {
+  const sample = {
+    name: "colorize 256x192",
+    settings: { task: "colorize" },
+    size: { height: 256, width: 192 },
+    mask: undefined,
+  } as const;
+  const operator = operatorOf(sample);
+  const layout = splitLayout(operator.basis, operator.picture);
+
+  it("are taken over every k-th line of the part that is large, and estimate the same slope", async () => {
+    expect([sampleStride(layout.range), sampleStride(layout.null)]).toEqual([1, 3]);
+    const kernels = await loadSliceKernels(operator.basis, operator.picture, { threads: 1 });
+    const rows = 2;
+    const part = (seed: number) => ({
+      range: seededValues(rows * layout.range, seed),
+      null: seededValues(rows * layout.null, seed),
+    });
+    const before = { state: part(1), source: part(2), next: part(3) };
+    // f moves by 0.6 times what the state moves, and a little noise.
+    const slope = 0.6;
+    const state = part(4);
+    const noise = part(5);
+    const source = Object.fromEntries(
+      parts.map((p) => [
+        p,
+        before.source[p].map((v, i) => v + slope * (state[p][i] - before.state[p][i]) + 0.1 * noise[p][i]),
+      ]),
+    ) as Record<Part, Float32Array>;
+    const now = { state, source, next: before.next };
+    const inputs: Record<string, Array32> = {};
+    for (const p of parts) {
+      for (const of of ["state", "source", "next"] as const) {
+        inputs[`${of}.${p}`] = { values: now[of][p], dims: [rows, layout[p]] };
+        inputs[`previous.${of}.${p}`] = { values: before[of][p], dims: [rows, layout[p]] };
+      }
+    }
+    const outputs: Record<string, Array32> = {};
+    for (const p of parts) {
+      for (const of of ["dzdz", "dzdf"])
+        outputs[`${of}.${p}`] = { values: new Float32Array(rows), dims: [rows] };
+    }
+    await kernels.secantProducts.run(inputs, outputs);
+    await kernels.release();
+    for (const p of parts) {
+      const expected = reference.secantProducts(operator, p, now, before);
+      const [dzdz, dzdf] = [outputs[`dzdz.${p}`].values, outputs[`dzdf.${p}`].values];
+      expect(relativeDistance(dzdz, expected.dzdz)).toBeLessThan(1e-4);
+      expect(relativeDistance(dzdf, expected.dzdf)).toBeLessThan(1e-4);
+      for (let row = 0; row < rows; row++) expect(Math.abs(dzdf[row] / dzdz[row] - slope)).toBeLessThan(0.01);
+    }
   });
 });

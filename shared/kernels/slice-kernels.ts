@@ -9,34 +9,39 @@
 import { GraphBuilder, type Value } from "../onnx/graph-builder.js";
 import { Kernel, type SessionLimits } from "../onnx/session.js";
 import type { PictureShape, RangeBasis } from "../operators/operator.js";
-import { type Part, parts, SplitGraph, splitLayout } from "./split-basis.js";
+import { lineWidth, type Part, parts, SplitGraph, splitLayout } from "./split-basis.js";
 
 type PerPart = Record<Part, Value>;
 
 const perPart = (make: (part: Part) => Value): PerPart => ({ range: make("range"), null: make("null") });
 
-/** The sessions of a slice. */
+/** The sessions of a slice. Pictures are [n, 3, H, W], rows [n, size of the part]. */
 export interface SliceKernels {
-  /** x -> (range, null), [n, 3, H, W]. */
+  /** x -> (range, null). */
   readonly analyze: Kernel;
   /** (range, null) -> x. */
   readonly synthesize: Kernel;
-  /** delta = scan . source; state' = state + delta; x = picture of the first rows - 1 states. */
-  readonly correct: Kernel;
-  /** source' = stateC . state + noiseC . V^T eps + offsetC . offset, with the squared norm of every row. */
-  readonly propose: Kernel;
-  /** The same, with <dz, dz> and <dz, df> of every row for the secant estimate. */
-  readonly proposeSecant: Kernel;
+  /** out = coefficients . rows for one part: every correction and every step is one such product. */
+  readonly combine: Kernel;
+  /** <a_i, b_i> of every row, both parts summed. */
+  readonly rowDots: Kernel;
+  /** <dz, dz> and <dz, df> of every row and part, from the states and residuals of two rounds; see {@link sampleStride}. */
+  readonly secantProducts: Kernel;
   /** transfer . source per part, packed for the wire. */
   readonly compose: Kernel;
   /** Packed correction -> (range, null). */
   readonly unpack: Kernel;
-  /** <a_i, b_i> of every row, both parts summed. */
-  readonly rowDots: Kernel;
-  /** coefficients . rows for one part. */
-  readonly combine: Kernel;
   release(): Promise<void>;
 }
+
+/** Numbers of a part that suffice for a scalar secant estimate: its error falls with their square root. */
+const sampledNumbers = 49152;
+
+/**
+ * Secant products are taken over every k-th line of a part, k = 1 up to 128x128 pictures. Four buffers are read for
+ * them, which at full density would cost as much memory traffic as the correction itself.
+ */
+export const sampleStride = (size: number): number => Math.max(1, Math.floor(size / sampledNumbers));
 
 /** Builds the graphs of {@link SliceKernels} and loads them. */
 export async function loadSliceKernels(
@@ -54,28 +59,6 @@ export async function loadSliceKernels(
     return Kernel.load(g.build(), limits);
   };
 
-  const propose = (secant: boolean) =>
-    graph("propose", (g, split) => {
-      const noiseEstimate = split.analyze(g.input("eps", pictureDims));
-      for (const part of parts) {
-        const state = g.input(`state.${part}`, ["rows", layout[part]]);
-        const offset = g.input(`offset.${part}`, ["offsets", layout[part]]);
-        const fixed = g.node("MatMul", [g.input(`offsetC.${part}`, ["n", "offsets"]), offset]);
-        const moving = g.node("Gemm", [g.input(`noiseC.${part}`, ["n", "n"]), noiseEstimate[part], fixed]);
-        const source = g.node("Gemm", [g.input(`stateC.${part}`, ["n", "rows"]), state, moving]);
-        g.output(`source.${part}`, source, ["n", layout[part]]);
-        g.output(`squares.${part}`, g.node("ReduceSumSquare", [source], { axes: [1], keepdims: 0 }), ["n"]);
-        if (!secant) continue;
-        const dz = g.input(`delta.${part}`, ["n", layout[part]]);
-        const previous = g.input(`previous.${part}`, ["n", layout[part]]);
-        const moved = g.input(`moved.${part}`, ["n", layout[part]]);
-        const df = g.node("Add", [g.node("Sub", [source, previous]), moved]);
-        const product = g.node("ReduceSum", [g.node("Mul", [dz, df]), g.integers([1])], { keepdims: 0 });
-        g.output(`dzdf.${part}`, product, ["n"]);
-        g.output(`dzdz.${part}`, g.node("ReduceSumSquare", [dz], { axes: [1], keepdims: 0 }), ["n"]);
-      }
-    });
-
   const kernels = await Promise.all([
     graph("analyze", (g, split) => {
       const out = split.analyze(g.input("x", pictureDims));
@@ -84,19 +67,31 @@ export async function loadSliceKernels(
     graph("synthesize", (g, split) => {
       g.output("x", split.synthesize(perPart((part) => g.input(part, ["n", layout[part]]))), pictureDims);
     }),
-    graph("correct", (g, split) => {
-      const corrected = perPart((part) => {
-        const source = g.input(`source.${part}`, ["rows", layout[part]]);
-        const delta = g.node("MatMul", [g.input(`scan.${part}`, ["rows", "rows"]), source]);
-        g.output(`delta.${part}`, delta, ["rows", layout[part]]);
-        const state = g.node("Add", [g.input(`state.${part}`, ["rows", layout[part]]), delta]);
-        g.output(`corrected.${part}`, state, ["rows", layout[part]]);
-        return state;
-      });
-      g.output("x", split.synthesize(corrected), pictureDims);
+    graph("combine", (g) => {
+      const rows = g.input("rows", ["n", "size"]);
+      g.output("out", g.node("MatMul", [g.input("coefficients", ["m", "n"]), rows]), ["m", "size"]);
     }),
-    propose(false),
-    propose(true),
+    graph("row-dots", (g) => {
+      const dots = parts.map((part) => {
+        const dims = ["n", layout[part]];
+        return rowSums(g, g.node("Mul", [g.input(`a.${part}`, dims), g.input(`b.${part}`, dims)]));
+      });
+      g.output("dots", g.node("Add", dots), ["n"]);
+    }),
+    graph("secant-products", (g) => {
+      for (const part of parts) {
+        const size = layout[part];
+        const sampled = (name: string, rows: string) =>
+          everyKthLine(g, g.input(`${name}.${part}`, [rows, size]), size, lineWidth(basis, picture, part));
+        const change = (name: string, rows: string) =>
+          g.node("Sub", [sampled(name, rows), sampled(`previous.${name}`, rows)]);
+        const dz = change("state", "n");
+        // f(z) = source + next state, so its change is the change of both.
+        const df = g.node("Add", [change("source", "n"), change("next", "n")]);
+        g.output(`dzdz.${part}`, rowSums(g, g.node("Mul", [dz, dz])), ["n"]);
+        g.output(`dzdf.${part}`, rowSums(g, g.node("Mul", [dz, df])), ["n"]);
+      }
+    }),
     graph("compose", (g) => {
       const sums = parts.map((part) =>
         g.node("MatMul", [
@@ -114,34 +109,33 @@ export async function loadSliceKernels(
         : splitColumns(g, packed, layout.range, layout.null);
       for (const part of parts) g.output(part, out[part], [1, layout[part]]);
     }),
-    graph("row-dots", (g) => {
-      const dots = parts.map((part) => {
-        const dims = ["n", layout[part]];
-        const product = g.node("Mul", [g.input(`a.${part}`, dims), g.input(`b.${part}`, dims)]);
-        return g.node("ReduceSum", [product, g.integers([1])], { keepdims: 0 });
-      });
-      g.output("dots", g.node("Add", dots), ["n"]);
-    }),
-    graph("combine", (g) => {
-      const rows = g.input("rows", ["n", "size"]);
-      g.output("out", g.node("MatMul", [g.input("coefficients", ["m", "n"]), rows]), ["m", "size"]);
-    }),
   ]);
-  const [analyze, synthesize, correct, plain, secant, compose, unpack, rowDots, combine] = kernels;
+  const [analyze, synthesize, combine, rowDots, secantProducts, compose, unpack] = kernels;
   return {
     analyze,
     synthesize,
-    correct,
-    propose: plain,
-    proposeSecant: secant,
+    combine,
+    rowDots,
+    secantProducts,
     compose,
     unpack,
-    rowDots,
-    combine,
     release: async () => {
       await Promise.all(kernels.map((kernel) => kernel.release()));
     },
   };
+}
+
+/** Sum over everything but the rows. Faster in ONNX Runtime than ReduceSumSquare, which is not vectorised. */
+function rowSums(g: GraphBuilder, values: Value): Value {
+  return g.node("ReduceSum", [g.node("Flatten", [values], { axis: 1 }), g.integers([1])], { keepdims: 0 });
+}
+
+function everyKthLine(g: GraphBuilder, rows: Value, size: number, width: number): Value {
+  const stride = sampleStride(size);
+  if (stride === 1) return rows;
+  const lines = g.reshape(rows, [-1, size / width, width]);
+  const [from, to, axis, step] = [[0], [size / width], [1], [stride]].map((value) => g.integers(value));
+  return g.node("Slice", [lines, from, to, axis, step]);
 }
 
 function splitColumns(g: GraphBuilder, packed: Value, range: number, rest: number): PerPart {

@@ -5,7 +5,8 @@
  * Rows are states; a part is stored as [rows, size] with the sizes of `splitLayout`.
  */
 import type { DegradationOperator, RangeBasis } from "../operators/operator.js";
-import { type Part, parts, rangeIndicator, type SplitLayout, splitLayout } from "./split-basis.js";
+import { sampleStride } from "./slice-kernels.js";
+import { lineWidth, type Part, parts, rangeIndicator, type SplitLayout, splitLayout } from "./split-basis.js";
 
 /** One [rows, size] buffer for each part. */
 export type SplitRows = Readonly<Record<Part, Float32Array>>;
@@ -106,52 +107,45 @@ export function synthesize(operator: DegradationOperator, split: SplitRows): Flo
   );
 }
 
-/** delta = scan . source, state' = state + delta, and the pictures of state'. `scan` is [rows, rows]. */
-export function correct(
-  operator: DegradationOperator,
-  state: SplitRows,
-  source: SplitRows,
-  scan: SplitCoefficients,
-): { delta: SplitRows; corrected: SplitRows; x: Float32Array } {
-  const rows = Math.sqrt(scan.range.length);
-  const delta = perPart((part) => product(scan[part], source[part], rows));
-  const corrected = perPart((part) => state[part].map((v, i) => v + delta[part][i]));
-  return { delta, corrected, x: synthesize(operator, corrected) };
-}
-
-/** The coefficient matrices of {@link propose}: [n, rows of state], [n, n] and [n, rows of offset]. */
-export interface ProposalCoefficients {
-  readonly state: SplitCoefficients;
-  readonly noise: SplitCoefficients;
-  readonly offset: SplitCoefficients;
-}
-
-/** source = stateC . state + noiseC . V^T eps + offsetC . offset; eps: [n, 3, H, W]. */
-export function propose(
-  operator: DegradationOperator,
-  eps: Float32Array,
-  state: SplitRows,
-  offset: SplitRows,
-  coefficients: ProposalCoefficients,
-): SplitRows {
-  const n = eps.length / pixelCount(operator);
-  const noise = analyze(operator, eps);
-  return perPart((part) => {
-    const sum = [
-      product(coefficients.state[part], state[part], coefficients.state[part].length / n),
-      product(coefficients.noise[part], noise[part], n),
-      product(coefficients.offset[part], offset[part], coefficients.offset[part].length / n),
-    ];
-    return sum[0].map((v, i) => v + sum[1][i] + sum[2][i]);
-  });
-}
-
 /** <a_i, b_i> of every row. */
 export function dots(a: Float32Array, b: Float32Array, size: number): Float32Array {
   const others = rowsOf(b, size);
   return Float32Array.from(rowsOf(a, size), (row, i) =>
     row.reduce((sum, v, at) => sum + v * others[i][at], 0),
   );
+}
+
+/** States, residuals and next states of one round. */
+export interface RoundRows {
+  readonly state: SplitRows;
+  readonly source: SplitRows;
+  readonly next: SplitRows;
+}
+
+/** The rows with all lines but every k-th left out. */
+const sampled = (rows: Float32Array, size: number, width: number, stride: number): Float32Array =>
+  rows.filter((_, at) => Math.floor((at % size) / width) % stride === 0);
+
+/**
+ * <dz, dz> and <dz, df> of every row of one part, dz the change of its state between two rounds and df that of the
+ * state its step makes, f(z) = source + next, over every k-th line.
+ */
+export function secantProducts(
+  operator: DegradationOperator,
+  part: Part,
+  now: RoundRows,
+  before: RoundRows,
+): { dzdz: Float32Array; dzdf: Float32Array } {
+  const size = splitLayout(operator.basis, operator.picture)[part];
+  const width = lineWidth(operator.basis, operator.picture, part);
+  const rows = now.state[part].length / size;
+  const change = (of: keyof RoundRows) => now[of][part].map((v, i) => v - before[of][part][i]);
+  const [source, next] = [change("source"), change("next")];
+  const sample = (values: Float32Array) => sampled(values, size, width, sampleStride(size));
+  const dz = sample(change("state"));
+  const df = sample(source.map((v, i) => v + next[i]));
+  const sampledSize = dz.length / rows;
+  return { dzdz: dots(dz, dz, sampledSize), dzdf: dots(dz, df, sampledSize) };
 }
 
 /** <a_i, b_i> of every row, both parts summed. */

@@ -1,19 +1,13 @@
 /** The operators against values recorded from DeqIR's own code on a 64x64 photograph. */
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { channelMajor, onGrid, recordedTensors } from "../../test/recorded-runs.js";
 import { recoverSortOrder } from "../../test/recover-sort-order.js";
-import { decodeSafetensors, float32Tensor, type Safetensors } from "../safetensors.js";
+import { float32Tensor } from "../safetensors.js";
 import { type BlurTask, blurTasks } from "./blur-kernels.js";
 import { deqirBlurParts, stableOrder } from "./deqir-blur.js";
 import { createOperator, type OperatorExtras, type TaskSettings } from "./task.js";
 
-const load = (name: string): Safetensors =>
-  decodeSafetensors(
-    new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url))),
-    name,
-  );
-
-const recorded = load("deqir-operators-64.safetensors");
+const recorded = recordedTensors("deqir-operators-64.safetensors");
 const tensor = (name: string) => float32Tensor(recorded, name);
 const x = tensor("x");
 const picture = { channels: 3, height: 64, width: 64 };
@@ -27,24 +21,6 @@ const norm = (a: Float32Array) => Math.sqrt(a.reduce((sum, v) => sum + v * v, 0)
 const relativeError = (actual: Float32Array, expected: Float32Array) => {
   expect(actual.length).toBe(expected.length);
   return norm(actual.map((v, i) => v - expected[i]!)) / norm(expected);
-};
-
-/** [position, channel] to [channel, position]. */
-const channelMajor = (interleaved: Float32Array) => {
-  const m = interleaved.length / 3;
-  return interleaved.map((_, i) => interleaved[(i % m) * 3 + Math.floor(i / m)]!);
-};
-
-/** The reference's inpainting measurement, only the kept pixels as [pixel, channel], on the full grid. */
-const onGrid = (compact: Float32Array) => {
-  const grid = new Float32Array(3 * area);
-  let next = 0;
-  for (let p = 0; p < area; p++) {
-    if (mask.kept[p] === 0) continue;
-    for (let c = 0; c < 3; c++) grid[c * area + p] = compact[next++]!;
-  }
-  expect(next).toBe(compact.length);
-  return grid;
 };
 
 interface Case {
@@ -67,7 +43,12 @@ const cases: readonly Case[] = [
   { name: "sr_averagepooling_x4", settings: { task: "sr-average", scale: 4 } },
   { name: "sr_bicubic_x2", settings: { task: "sr-bicubic", scale: 2 } },
   { name: "sr_bicubic_x4", settings: { task: "sr-bicubic", scale: 4 } },
-  { name: "inpainting", settings: { task: "inpaint" }, extras: { mask }, layout: onGrid },
+  {
+    name: "inpainting",
+    settings: { task: "inpaint" },
+    extras: { mask },
+    layout: (y) => onGrid(y, mask.kept),
+  },
   { name: "colorization", settings: { task: "colorize" } },
   sensing(0.5),
   sensing(0.25),
@@ -131,7 +112,7 @@ describe.each(blurTasks)("%s in the reference's form", (task) => {
 });
 
 it("a sort order recovered from one record explains another picture's", () => {
-  const runs = load("deqir-runs-64.safetensors");
+  const runs = recordedTensors("deqir-runs-64.safetensors");
   const record = { x, y: tensor("deblur_gauss.y"), pinvY: tensor("deblur_gauss.pinv_y") };
   const sortOrder = recoverSortOrder(deqirBlurParts(picture, "deblur-gauss"), record);
   const operator = createOperator({ task: "deblur-gauss", blurForm: "deqir" }, picture, { sortOrder });

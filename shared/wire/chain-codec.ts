@@ -8,7 +8,7 @@ import { taskSchema } from "../operators/task.js";
 import type { Chain, Chain__Output } from "./generated/deqfleet/v1/Chain.js";
 
 /** A chain without its tensors. */
-export type ChainSettings = Omit<ChainSpec, "mask" | "pseudoInverse">;
+export type ChainSettings = Omit<ChainSpec, "mask" | "pseudoInverse" | "initialState">;
 
 const chainSchema = z.object({
   pictureId: z.string(),
@@ -23,9 +23,17 @@ const chainSchema = z.object({
   width: z.int().min(1),
 });
 
-/** The settings as a message. */
-export function encodeChain({ schedule, weights, canvas, task, ...chain }: ChainSettings): Chain {
-  const { pictureId, seed, method } = chain;
+/**
+ * The settings as a message.
+ * @throws InputError if the chain is given its z_0: workers generate it from the seed
+ */
+export function encodeChain(chain: ChainSettings & Pick<ChainSpec, "initialState">): Chain {
+  const { schedule, weights, canvas, task, pictureId, seed, method, initialState } = chain;
+  if (initialState !== undefined) {
+    throw new InputError(
+      `picture ${pictureId}: a given start noise is not sent to workers; leave it out, or solve the chain in this process`,
+    );
+  }
   return { pictureId, seed, method, ...schedule, ...weights, ...canvas, taskJson: JSON.stringify(task) };
 }
 

@@ -57,7 +57,7 @@ export async function startingStates(
   const schedule = noiseSchedule(chain.schedule);
   const signal = (state: number) => Math.sqrt(schedule.signal[state]);
   const angle = (state: number) => Math.atan2(noiseLevel(schedule, state), signal(state));
-  const initial = noiseTensor(spec, initialStateStream);
+  const initial = chain.initialState ?? noiseTensor(spec, initialStateStream);
   // Rows of `basis`: z_0, A^+ y, entry, exit.
   const pictures = [initial, chain.pseudoInverse, seeds?.entry ?? initial, seeds?.exit ?? initial];
   const basis = await analyzeInto(kernels, layout, spec, pictures);

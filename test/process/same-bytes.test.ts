@@ -1,0 +1,63 @@
+/** Where slices are computed does not show in the result: not a single bit. */
+import { afterAll, describe, expect, it } from "vitest";
+import { solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
+import { methodNames } from "../../shared/chain/method.js";
+import { FleetFixture, never } from "../fleet-fixture.js";
+import { ModelFolder, smoothModel } from "../models.js";
+import { psnr } from "../seeded-values.js";
+import { taskSamples } from "../task-samples.js";
+import { toyChain } from "../toy-chain.js";
+
+const models = new ModelFolder();
+const modelPath = models.write("smooth.onnx", smoothModel());
+const fleets = new FleetFixture();
+afterAll(async () => {
+  await fleets.close();
+  models.remove();
+});
+
+const inpaint = taskSamples[4];
+const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+const settings = { tolerance: 1e-3, maxRounds: undefined };
+
+describe.each([3, 4])("ten steps over %i workers, slices of unequal length", (workers) => {
+  it.each(methodNames)("method %s: the same bytes over gRPC and in process", async (method) => {
+    const fleet = await fleets.start({ workers, modelPath });
+    const local = await fleets.inProcess(modelPath, workers);
+    for (const sample of [taskSamples[0], inpaint]) {
+      // Fresh noise in every step, so that its addresses cross the wire too.
+      const chain = toyChain({ steps: 10, method, sample, weights: { etw: 0.4, nw: 0.3 } });
+      const remote = await solveTimeParallel(chain, settings, await fleets.parts(fleet.host, sample), never);
+      const here = await solveTimeParallel(chain, settings, await fleets.parts(local, sample), never);
+      expect(bytes(remote.picture).equals(bytes(here.picture))).toBe(true);
+      expect(remote.residuals).toEqual(here.residuals);
+      expect(remote).toMatchObject({ rounds: here.rounds, evaluations: here.evaluations, losses: 0 });
+      const serial = await solveSerial(chain, fleet.host, 0, never);
+      expect(psnr(remote.picture, serial.picture)).toBeGreaterThan(50);
+    }
+    await fleet.close();
+  });
+});
+
+it("the serial chain gives the same bytes on any worker and in process", async () => {
+  const fleet = await fleets.start({ workers: 3, modelPath });
+  const local = await fleets.inProcess(modelPath, 1);
+  const chain = toyChain({ steps: 10, method: "secant", sample: inpaint, weights: { etw: 0.85, nw: 0.85 } });
+  const expected = bytes((await solveSerial(chain, local, 0, never)).picture);
+  for (const index of [0, 1, 2, 3]) {
+    expect(bytes((await solveSerial(chain, fleet.host, index, never)).picture).equals(expected)).toBe(true);
+  }
+  const other = await solveSerial({ ...chain, seed: 2 }, fleet.host, 0, never);
+  expect(bytes(other.picture).equals(expected)).toBe(false);
+});
+
+it("states larger than a message cross the wire whole: 320x320, 1.2 MB a tensor", async () => {
+  const fleet = await fleets.start({ workers: 2, modelPath });
+  const local = await fleets.inProcess(modelPath, 2);
+  const size = { height: 320, width: 320 };
+  const sample = { name: "colorize 320x320", settings: { task: "colorize" }, size, mask: undefined } as const;
+  const chain = toyChain({ steps: 4, method: "secant", sample });
+  const remote = await solveTimeParallel(chain, settings, await fleets.parts(fleet.host, sample), never);
+  const here = await solveTimeParallel(chain, settings, await fleets.parts(local, sample), never);
+  expect(bytes(remote.picture).equals(bytes(here.picture))).toBe(true);
+});
