@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
 import { packageRoot } from "../shared/package-root.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
+import { workerEnvironment } from "./worker-environment.js";
 
 /** How often a worker's health is asked for, and what silence means. */
 export interface HealthTimings {
@@ -102,8 +103,7 @@ export class LocalWorker {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // Inspector flags of the parent would make the child listen on the same port.
       execArgv: [],
-      // Two OpenMP programs that spin starve each other where cores are few.
-      env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" },
+      env: workerEnvironment(process.env),
     });
     this.#process = child;
     let channel: WorkerChannel;
