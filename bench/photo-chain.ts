@@ -55,35 +55,36 @@ export function writtenOverMask(size: number): Uint8Array {
   });
 }
 
-/** What distinguishes one photograph's chain from another. */
-export interface PhotoChainSettings {
+/** A photograph as a task degrades it: what its chains have in common. */
+export interface MeasuredPhoto {
   readonly photo: PhotoName;
-  readonly size: number;
   readonly task: TaskSettings;
-  readonly method: MethodName;
-  readonly steps: number;
-}
-
-/** A chain and what the solver needs beside it. */
-export interface PhotoChain {
-  readonly chain: ChainSpec;
+  readonly canvas: ChainSpec["canvas"];
+  readonly mask: Uint8Array | undefined;
+  /** A^+ y, [3, size, size]. */
+  readonly pseudoInverse: Float32Array;
   /** 1 where a packed number belongs to the range of A. */
   readonly inRange: Float32Array;
 }
 
-/** The chain that restores a photograph from its noiseless measurement. Uniform steps, no fresh noise. */
-export async function photoChain({
-  photo,
-  size,
-  task,
-  method,
-  steps,
-}: PhotoChainSettings): Promise<PhotoChain> {
+/** Degrades a photograph scaled to size x size, without noise. */
+export async function measurePhoto(
+  photo: PhotoName,
+  size: number,
+  task: TaskSettings,
+): Promise<MeasuredPhoto> {
   const canvas = { height: size, width: size };
   const mask = task.task === "inpaint" ? writtenOverMask(size) : undefined;
   const operator = createOperator(task, canvas, mask && { mask: { ...canvas, kept: mask } });
-  const original = await loadPhoto(photo, size);
-  const chain: ChainSpec = {
+  const pseudoInverse = operator.pseudoInverse(operator.apply(await loadPhoto(photo, size)));
+  const inRange = rangeIndicator(operator.basis, operator.picture);
+  return { photo, task, canvas, mask, pseudoInverse, inRange };
+}
+
+/** The chain that restores a photograph. Uniform steps, no fresh noise. */
+export function photoChain(measured: MeasuredPhoto, method: MethodName, steps: number): ChainSpec {
+  const { photo, task, canvas, mask, pseudoInverse } = measured;
+  return {
     pictureId: `${photo}.png`,
     seed: 0,
     schedule: { steps, start: 1000, spacing: "uniform" },
@@ -92,9 +93,8 @@ export async function photoChain({
     task,
     canvas,
     mask,
-    pseudoInverse: operator.pseudoInverse(operator.apply(original)),
+    pseudoInverse,
   };
-  return { chain, inRange: rangeIndicator(operator.basis, operator.picture) };
 }
 
 const toUnit = (value: number): number => Math.min(Math.max((value + 1) / 2, 0), 1);

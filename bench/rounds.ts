@@ -8,18 +8,14 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
-import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
 import { type MethodName, methodNames } from "../shared/chain/method.js";
 import { defaultTolerance } from "../shared/config/restore-settings.js";
 import type { TaskSettings } from "../shared/operators/task.js";
 import { packageRoot } from "../shared/package-root.js";
-import { OnnxNetwork } from "../worker/engine/network.js";
-import { SliceEngine } from "../worker/engine/slice-engine.js";
-import { InProcessHost } from "../worker/in-process-host.js";
 import { chosen, chosenNumbers, chosenTasks } from "./choices.js";
 import { machineLine } from "./machine.js";
-import { clampedPsnr, type PhotoName, photoChain, photoNames } from "./photo-chain.js";
+import { clampedPsnr, type PhotoName, photoNames } from "./photo-chain.js";
+import { PhotoSolver } from "./photo-solver.js";
 import { median, table } from "./table.js";
 import { TappingHost } from "./tapping-host.js";
 
@@ -39,11 +35,7 @@ const methods = chosen("--methods", values.methods, methodNames);
 const photos = chosen("--photos", values.photos, photoNames);
 const [size] = chosenNumbers("--size", values.size);
 
-const signal = new AbortController().signal;
-const model = fileURLToPath(new URL("models/prior.onnx", packageRoot));
-const network = await OnnxNetwork.load(model, { threads: 1 });
-const host = new InProcessHost(new SliceEngine(network, { threads: 1 }), 1);
-const scan = await PrefixScan.load();
+const solver = await PhotoSolver.load(fileURLToPath(new URL("models/prior.onnx", packageRoot)));
 
 /** Small enough that no run stops early: all of its rounds are looked at. */
 const endless = 1e-9;
@@ -65,14 +57,11 @@ interface Run {
 
 async function run(task: TaskSettings, steps: number, photo: PhotoName): Promise<Run[]> {
   const runs: Run[] = [];
-  let serial: Float32Array | undefined;
   for (const method of methods) {
-    const { chain, inRange } = await photoChain({ photo, size, task, method, steps });
-    serial ??= (await solveSerial(chain, host, 0, signal)).picture;
-    const reference = serial;
-    const tap = new TappingHost(host);
-    const settings = { tolerance: endless, maxRounds: undefined };
-    const solution = await solveTimeParallel(chain, settings, { host: tap, scan, inRange }, signal);
+    const chain = { photo, size, task, method, steps };
+    const serial = await solver.serialPicture(chain);
+    const tap = new TappingHost(solver.host(1));
+    const solution = await solver.timeParallel(chain, { tolerance: endless, maxRounds: undefined }, tap);
     const limit = defaultTolerance / endless;
     const met = solution.residuals.findIndex((ratio) => ratio <= limit);
     runs.push({
@@ -80,7 +69,7 @@ async function run(task: TaskSettings, steps: number, photo: PhotoName): Promise
       steps,
       method,
       photo,
-      psnr: tap.pictures.map((picture) => clampedPsnr(picture, reference)),
+      psnr: tap.pictures.map((picture) => clampedPsnr(picture, serial)),
       evaluations: tap.evaluations,
       stops: met < 0 ? solution.rounds : met + 1,
     });
@@ -132,5 +121,4 @@ console.log(
   table([...header, "evaluations to 50 dB", `stops at tol ${defaultTolerance}`, "worst dB there"], rows),
 );
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(all, null, 1)}\n`);
-await network.release();
-await scan.release();
+await solver.release();

@@ -11,7 +11,6 @@ const recorded = recordedTensors("deqir-operators-64.safetensors");
 const tensor = (name: string) => float32Tensor(recorded, name);
 const x = tensor("x");
 const picture = { channels: 3, height: 64, width: 64 };
-const area = 64 * 64;
 
 const u8 = (name: string) => recorded.tensors.get(name)!.bytes;
 const mask = { height: 64, width: 64, kept: u8("mask") };

@@ -1,0 +1,88 @@
+/** Solves the chains of photographs in this thread, with any number of slices, and remembers the serial pictures. */
+import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
+import {
+  type Solution,
+  type SolveSettings,
+  solveSerial,
+  solveTimeParallel,
+} from "../coordinator/solver/solve-chain.js";
+import type { MethodName } from "../shared/chain/method.js";
+import type { SliceHost } from "../shared/chain/slice-host.js";
+import type { TaskSettings } from "../shared/operators/task.js";
+import { OnnxNetwork } from "../worker/engine/network.js";
+import { SliceEngine } from "../worker/engine/slice-engine.js";
+import { InProcessHost } from "../worker/in-process-host.js";
+import { type MeasuredPhoto, measurePhoto, type PhotoName, photoChain } from "./photo-chain.js";
+
+/** Which photograph is restored, and how. */
+export interface PhotoChainSettings {
+  readonly photo: PhotoName;
+  readonly size: number;
+  readonly task: TaskSettings;
+  readonly method: MethodName;
+  readonly steps: number;
+}
+
+/** A network on one thread, with what chains need beside it. */
+export class PhotoSolver {
+  readonly #network: OnnxNetwork;
+  readonly #engine: SliceEngine;
+  readonly #scan: PrefixScan;
+  readonly #signal = new AbortController().signal;
+  readonly #measured = new Map<string, Promise<MeasuredPhoto>>();
+  readonly #serialPictures = new Map<string, Float32Array>();
+
+  private constructor(network: OnnxNetwork, scan: PrefixScan) {
+    this.#network = network;
+    this.#engine = new SliceEngine(network, { threads: 1 });
+    this.#scan = scan;
+  }
+
+  /** @throws InputError if the model cannot be loaded */
+  static async load(modelPath: string): Promise<PhotoSolver> {
+    return new PhotoSolver(await OnnxNetwork.load(modelPath, { threads: 1 }), await PrefixScan.load());
+  }
+
+  /** A host of `width` slices. */
+  host(width: number): SliceHost {
+    return new InProcessHost(this.#engine, width);
+  }
+
+  /** The serial picture, [3, size, size], computed once: the method has no part in it. */
+  async serialPicture(settings: PhotoChainSettings): Promise<Float32Array> {
+    const { photo, size, task, steps } = settings;
+    const key = JSON.stringify([photo, size, task, steps]);
+    const known = this.#serialPictures.get(key);
+    if (known) return known;
+    const { picture } = await this.serial(settings, this.host(1), 0);
+    this.#serialPictures.set(key, picture);
+    return picture;
+  }
+
+  /** The whole chain on the host's worker number `index`. */
+  async serial(settings: PhotoChainSettings, host: SliceHost, index: number): Promise<Solution> {
+    const chain = photoChain(await this.#measure(settings), settings.method, settings.steps);
+    return solveSerial(chain, host, index, this.#signal);
+  }
+
+  /** The chain cut over the host's slices. */
+  async timeParallel(settings: PhotoChainSettings, stop: SolveSettings, host: SliceHost): Promise<Solution> {
+    const measured = await this.#measure(settings);
+    const { inRange } = measured;
+    const chain = photoChain(measured, settings.method, settings.steps);
+    return solveTimeParallel(chain, stop, { host, scan: this.#scan, inRange }, this.#signal);
+  }
+
+  #measure({ photo, size, task }: PhotoChainSettings): Promise<MeasuredPhoto> {
+    const key = JSON.stringify([photo, size, task]);
+    const measuring = this.#measured.get(key) ?? measurePhoto(photo, size, task);
+    this.#measured.set(key, measuring);
+    return measuring;
+  }
+
+  /** Frees the native sessions. */
+  async release(): Promise<void> {
+    await this.#network.release();
+    await this.#scan.release();
+  }
+}
