@@ -4,7 +4,7 @@ import sharp from "sharp";
 import type { MethodName } from "../shared/chain/method.js";
 import type { ChainSpec } from "../shared/chain/slice-host.js";
 import { normalDeviates } from "../shared/diffusion/addressable-noise.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
+import type { DegradationOperator } from "../shared/operators/operator.js";
 import { createOperator, type TaskSettings } from "../shared/operators/task.js";
 import { packageRoot } from "../shared/package-root.js";
 
@@ -67,8 +67,7 @@ export interface PhotoChainSettings {
 /** A chain and what the solver needs beside it. */
 export interface PhotoChain {
   readonly chain: ChainSpec;
-  /** 1 where a packed number belongs to the range of A. */
-  readonly inRange: Float32Array;
+  readonly operator: DegradationOperator;
 }
 
 /** The chain that restores a photograph from its noiseless measurement. Uniform steps, no fresh noise. */
@@ -94,7 +93,7 @@ export async function photoChain({
     mask,
     pseudoInverse: operator.pseudoInverse(operator.apply(original)),
   };
-  return { chain, inRange: rangeIndicator(operator.basis, operator.picture) };
+  return { chain, operator };
 }
 
 const toUnit = (value: number): number => Math.min(Math.max((value + 1) / 2, 0), 1);

@@ -43,7 +43,7 @@ const signal = new AbortController().signal;
 const model = fileURLToPath(new URL("models/prior.onnx", packageRoot));
 const network = await OnnxNetwork.load(model, { threads: 1 });
 const host = new InProcessHost(new SliceEngine(network, { threads: 1 }), 1);
-const scan = await PrefixScan.load();
+const scan = new PrefixScan();
 
 /** Small enough that no run stops early: all of its rounds are looked at. */
 const endless = 1e-9;
@@ -67,12 +67,12 @@ async function run(task: TaskSettings, steps: number, photo: PhotoName): Promise
   const runs: Run[] = [];
   let serial: Float32Array | undefined;
   for (const method of methods) {
-    const { chain, inRange } = await photoChain({ photo, size, task, method, steps });
+    const { chain, operator } = await photoChain({ photo, size, task, method, steps });
     serial ??= (await solveSerial(chain, host, 0, signal)).picture;
     const reference = serial;
     const tap = new TappingHost(host);
     const settings = { tolerance: endless, maxRounds: undefined };
-    const solution = await solveTimeParallel(chain, settings, { host: tap, scan, inRange }, signal);
+    const solution = await solveTimeParallel(chain, settings, { host: tap, scan, operator }, signal);
     const limit = defaultTolerance / endless;
     const met = solution.residuals.findIndex((ratio) => ratio <= limit);
     runs.push({

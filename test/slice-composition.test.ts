@@ -8,7 +8,6 @@ import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chai
 import { type MethodName, methodNames } from "../shared/chain/method.js";
 import type { ChainSpec, Slice, SliceHost } from "../shared/chain/slice-host.js";
 import { RetryableError } from "../shared/errors.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
@@ -32,7 +31,7 @@ const inRangeOf = (sample: TaskSample) => {
 
 let scan: PrefixScan;
 beforeAll(async () => {
-  scan = await PrefixScan.load();
+  scan = new PrefixScan();
 });
 afterAll(() => scan.release());
 
