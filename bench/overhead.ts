@@ -13,7 +13,6 @@ import { parseArgs } from "node:util";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveTimeParallel } from "../coordinator/solver/solve-chain.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
 import { createOperator, type TaskSettings } from "../shared/operators/task.js";
 import { writeNullModel } from "./null-model.js";
 import { RecordingHost } from "./recording-host.js";
@@ -27,7 +26,9 @@ const { values } = parseArgs({
     repeats: { type: "string", default: "6" },
   },
 });
-const [size, workers, steps, repeats] = [values.size, values.workers, values.steps, values.repeats].map(Number);
+const [size, workers, steps, repeats] = [values.size, values.workers, values.steps, values.repeats].map(
+  Number,
+);
 /** Rounds looked at: all states are still at work in the first, few in the last. */
 const rounds = Math.min(steps, 8);
 
@@ -44,7 +45,7 @@ const modelPath = join(folder, "null.onnx");
 await writeNullModel(modelPath);
 const signal = new AbortController().signal;
 const fleet = await startLocalFleet({ workers, threads: 1, modelPath, signal });
-const scan = await PrefixScan.load();
+const scan = new PrefixScan();
 const canvas = { height: size, width: size };
 const kept = Uint8Array.from({ length: size * size }, (_, i) => (i % 5 === 0 ? 0 : 1));
 const milliseconds = (seconds: readonly number[]) => (median(seconds) * 1000).toFixed(1);
@@ -68,11 +69,11 @@ for (const task of tasks) {
     mask,
     pseudoInverse: operator.pseudoInverse(operator.apply(clean)),
   } as const;
-  const inRange = rangeIndicator(operator.basis, operator.picture);
+
   const found = { wall: [], network: [], kernels: [], wire: [], coordinator: [] } as Record<string, number[]>;
   for (let repeat = 0; repeat <= repeats; repeat++) {
     const host = new RecordingHost(fleet.host);
-    await solveTimeParallel(chain, { tolerance: 1e-9, maxRounds: rounds }, { host, scan, inRange }, signal);
+    await solveTimeParallel(chain, { tolerance: 1e-9, maxRounds: rounds }, { host, scan, operator }, signal);
     if (repeat === 0) continue; // warm-up: sessions are built, memory is touched
     for (let k = 0; k + 1 < rounds; k++) {
       const exchanges = host.rounds[k];
@@ -87,10 +88,16 @@ for (const task of tasks) {
       found.coordinator.push(next - came);
     }
   }
-  rows.push([task.task, ...["wall", "kernels", "wire", "coordinator", "network"].map((key) => milliseconds(found[key]))]);
+  rows.push([
+    task.task,
+    ...["wall", "kernels", "wire", "coordinator", "network"].map((key) => milliseconds(found[key])),
+  ]);
 }
 console.log(
-  table(["task", "beyond network", "kernels", "wire and waiting", "coordinator scan + JS", "(network)"], rows),
+  table(
+    ["task", "beyond network", "kernels", "wire and waiting", "coordinator scan + JS", "(network)"],
+    rows,
+  ),
 );
 await fleet.close();
 await scan.release();

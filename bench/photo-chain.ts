@@ -4,7 +4,7 @@ import sharp from "sharp";
 import type { MethodName } from "../shared/chain/method.js";
 import type { ChainSpec } from "../shared/chain/slice-host.js";
 import { normalDeviates } from "../shared/diffusion/addressable-noise.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
+import type { DegradationOperator } from "../shared/operators/operator.js";
 import { createOperator, type TaskSettings } from "../shared/operators/task.js";
 import { packageRoot } from "../shared/package-root.js";
 
@@ -63,8 +63,7 @@ export interface MeasuredPhoto {
   readonly mask: Uint8Array | undefined;
   /** A^+ y, [3, size, size]. */
   readonly pseudoInverse: Float32Array;
-  /** 1 where a packed number belongs to the range of A. */
-  readonly inRange: Float32Array;
+  readonly operator: DegradationOperator;
 }
 
 /** Degrades a photograph scaled to size x size, without noise. */
@@ -77,8 +76,8 @@ export async function measurePhoto(
   const mask = task.task === "inpaint" ? writtenOverMask(size) : undefined;
   const operator = createOperator(task, canvas, mask && { mask: { ...canvas, kept: mask } });
   const pseudoInverse = operator.pseudoInverse(operator.apply(await loadPhoto(photo, size)));
-  const inRange = rangeIndicator(operator.basis, operator.picture);
-  return { photo, task, canvas, mask, pseudoInverse, inRange };
+
+  return { photo, task, canvas, mask, pseudoInverse, operator };
 }
 
 /** The chain that restores a photograph. Uniform steps, no fresh noise. */

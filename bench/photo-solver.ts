@@ -40,7 +40,7 @@ export class PhotoSolver {
 
   /** @throws InputError if the model cannot be loaded */
   static async load(modelPath: string): Promise<PhotoSolver> {
-    return new PhotoSolver(await OnnxNetwork.load(modelPath, { threads: 1 }), await PrefixScan.load());
+    return new PhotoSolver(await OnnxNetwork.load(modelPath, { threads: 1 }), new PrefixScan());
   }
 
   /** A host of `width` slices. */
@@ -68,9 +68,9 @@ export class PhotoSolver {
   /** The chain cut over the host's slices. */
   async timeParallel(settings: PhotoChainSettings, stop: SolveSettings, host: SliceHost): Promise<Solution> {
     const measured = await this.#measure(settings);
-    const { inRange } = measured;
+    const { operator } = measured;
     const chain = photoChain(measured, settings.method, settings.steps);
-    return solveTimeParallel(chain, stop, { host, scan: this.#scan, inRange }, this.#signal);
+    return solveTimeParallel(chain, stop, { host, scan: this.#scan, operator }, this.#signal);
   }
 
   #measure({ photo, size, task }: PhotoChainSettings): Promise<MeasuredPhoto> {

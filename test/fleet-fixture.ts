@@ -5,7 +5,6 @@ import { type LocalFleetOptions, startLocalFleet } from "../coordinator/local-fl
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import type { SolverParts } from "../coordinator/solver/solve-chain.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
 import { OnnxNetwork } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
@@ -34,10 +33,9 @@ export class FleetFixture {
 
   /** What the solver needs beside the host, for chains of a sample's task. */
   async parts(host: SliceHost, sample: TaskSample = taskSamples[0]): Promise<SolverParts> {
-    const scan = await PrefixScan.load();
+    const scan = new PrefixScan();
     this.#closing.push(() => scan.release());
-    const { basis, picture } = operatorOf(sample);
-    return { host, scan, inRange: rangeIndicator(basis, picture) };
+    return { host, scan, operator: operatorOf(sample) };
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,6 @@
 /** Slices of an operator that its settings alone do not describe: DeqIR's blur with the sort order of a record. */
 import type { Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
-import { loadSliceKernels, type SliceKernels } from "../shared/kernels/slice-kernels.js";
-import { splitLayout } from "../shared/kernels/split-basis.js";
+import { loadStateKernels, type StateKernels } from "../shared/kernels/state-kernels.js";
 import type { DegradationOperator } from "../shared/operators/operator.js";
 import { EngineSlice } from "../worker/engine/engine-slice.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
@@ -9,17 +8,10 @@ import type { NoiseEstimator } from "../worker/engine/network.js";
 /** Opens every slice with the operator it was made for, whatever the chain's task says. */
 export class GivenOperatorHost implements SliceHost {
   readonly width: number;
-  readonly #operator: DegradationOperator;
-  readonly #kernels: SliceKernels;
+  readonly #kernels: StateKernels;
   readonly #network: NoiseEstimator;
 
-  private constructor(
-    operator: DegradationOperator,
-    kernels: SliceKernels,
-    network: NoiseEstimator,
-    width: number,
-  ) {
-    this.#operator = operator;
+  private constructor(kernels: StateKernels, network: NoiseEstimator, width: number) {
     this.#kernels = kernels;
     this.#network = network;
     this.width = width;
@@ -30,13 +22,12 @@ export class GivenOperatorHost implements SliceHost {
     network: NoiseEstimator,
     width: number,
   ): Promise<GivenOperatorHost> {
-    const kernels = await loadSliceKernels(operator.basis, operator.picture, { threads: 1 });
-    return new GivenOperatorHost(operator, kernels, network, width);
+    const kernels = await loadStateKernels(operator, { threads: 1 });
+    return new GivenOperatorHost(kernels, network, width);
   }
 
   open(spec: SliceSpec): Promise<Slice> {
-    const { basis, picture } = this.#operator;
-    return EngineSlice.open(spec, this.#network, this.#kernels, splitLayout(basis, picture));
+    return EngineSlice.open(spec, this.#network, this.#kernels);
   }
 
   /** Frees the native sessions. */

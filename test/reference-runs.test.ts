@@ -9,7 +9,6 @@ import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chai
 import type { MethodName } from "../shared/chain/method.js";
 import type { ChainSpec } from "../shared/chain/slice-host.js";
 import { InputError } from "../shared/errors.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
 import { deqirBlurParts } from "../shared/operators/deqir-blur.js";
 import { createOperator, type OperatorExtras, type TaskSettings } from "../shared/operators/task.js";
 import { float32Tensor } from "../shared/safetensors.js";
@@ -67,7 +66,7 @@ let network: OnnxNetwork;
 let scan: PrefixScan;
 beforeAll(async () => {
   network = await OnnxNetwork.load(priorPath, { threads: 1 });
-  scan = await PrefixScan.load();
+  scan = new PrefixScan();
 });
 afterAll(async () => {
   await network.release();
@@ -87,7 +86,7 @@ describe.each(cases)("T = $steps, $name", ({ steps, name }) => {
   const recorded = (which: string) => float32Tensor(runs, `T${steps}.${name}.${which}`);
   const { settings, extras, layout }: RecordedTask = tasks[name];
   const operator = createOperator(settings, canvas, extras());
-  const inRange = rangeIndicator(operator.basis, operator.picture);
+
   const chain = (method: MethodName): ChainSpec => ({
     pictureId: name,
     seed: 0,
@@ -114,13 +113,13 @@ describe.each(cases)("T = $steps, $name", ({ steps, name }) => {
   });
 
   it("picard ends there after T rounds", async () => {
-    const solution = await solveTimeParallel(chain("picard"), settled, { host, scan, inRange }, never);
+    const solution = await solveTimeParallel(chain("picard"), settled, { host, scan, operator }, never);
     expect(relativeDistance(solution.picture, recorded("fixed_point"))).toBeLessThan(1e-3);
   });
 
   it("deqir gives the reference's picture after its 15 rounds", async () => {
     const published = { tolerance: 1e-12, maxRounds: 15 };
-    const solution = await solveTimeParallel(chain("deqir"), published, { host, scan, inRange }, never);
+    const solution = await solveTimeParallel(chain("deqir"), published, { host, scan, operator }, never);
     expect(solution.rounds).toBeLessThanOrEqual(15);
     expect(clampedPsnr(solution.picture, recorded("anderson"))).toBeGreaterThan(45);
   });

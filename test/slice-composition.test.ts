@@ -8,7 +8,7 @@ import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chai
 import { type MethodName, methodNames } from "../shared/chain/method.js";
 import type { ChainSpec, Slice, SliceHost } from "../shared/chain/slice-host.js";
 import { RetryableError } from "../shared/errors.js";
-import { rangeIndicator } from "../shared/kernels/split-basis.js";
+import type { StateSpace } from "../shared/kernels/state-space.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
@@ -25,14 +25,9 @@ const weights = fc.constantFrom({ etw: 0, nw: 0 }, { etw: 0.85, nw: 0.85 });
 
 const engineOf = (network: NoiseEstimator) => new SliceEngine(network, { threads: 1 });
 
-const inRangeOf = (sample: TaskSample) => {
-  const { basis, picture } = operatorOf(sample);
-  return rangeIndicator(basis, picture);
-};
-
 let scan: PrefixScan;
-beforeAll(async () => {
-  scan = await PrefixScan.load();
+beforeAll(() => {
+  scan = new PrefixScan();
 });
 afterAll(() => scan.release());
 
@@ -69,7 +64,7 @@ async function runRounds(
   ranges: readonly StepRange[],
   rounds: number,
   engine: SliceEngine,
-  inRange: Float32Array,
+  operator: StateSpace,
 ): Promise<{ boundaries: Map<number, Float32Array>; bothSides: Map<number, Float32Array> }> {
   const host = new WatchedHost(new InProcessHost(engine, ranges.length));
   const slices = await OpenSlices.open(chain, ranges, host, never);
@@ -86,7 +81,7 @@ async function runRounds(
     let entry: Float32Array | undefined;
     for (const { exit, transfer } of reports) {
       corrections.push(entry);
-      entry = exit && (await scan.advance(entry, exit, transfer, inRange));
+      entry = exit && (await scan.advance(entry, exit, transfer, operator));
     }
   }
   const boundaries = new Map<number, Float32Array>();
@@ -121,11 +116,11 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           const chain = toyChain(settings(more));
           const rounds = Math.min(someRounds, more.steps);
           const engine = engineOf(smoothToy(gain));
-          const inRange = inRangeOf(more.sample);
+          const operator = operatorOf(more.sample);
           const every = cutAt(more.steps, new Array<boolean>(12).fill(true));
-          const finest = await runRounds(chain, every, rounds, engine, inRange);
+          const finest = await runRounds(chain, every, rounds, engine, operator);
           for (const ranges of [cutAt(more.steps, marks), cutAt(more.steps, [])]) {
-            const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, inRange);
+            const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, operator);
             for (const [state, picture] of boundaries) {
               expect(relativeDistance(picture, finest.boundaries.get(state) ?? [])).toBeLessThan(1e-5);
               const copy = bothSides.get(state);
@@ -151,7 +146,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           expect(serial.evaluations).toBe(more.steps);
           // A tolerance no residual meets: only finite termination ends the loop.
           const exact = { tolerance: 1e-12, maxRounds: undefined };
-          const parts = { host, scan, inRange: inRangeOf(more.sample) };
+          const parts = { host, scan, operator: operatorOf(more.sample) };
           const solution = await solveTimeParallel(chain, exact, parts, never);
           expect(solution.rounds).toBeLessThanOrEqual(more.steps);
           expect(solution.converged).toBe(true);
@@ -166,7 +161,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
     const chain = toyChain(settings({ steps: 12 }));
     const host = new InProcessHost(engineOf(smoothToy(0.4)), 3);
     const serial = await solveSerial(chain, host, 0, never);
-    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const parts = { host, scan, operator: operatorOf(taskSamples[0]) };
     const seen: number[] = [];
     const solution = await solveTimeParallel(
       chain,
@@ -188,7 +183,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
   it("does as many rounds as are allowed, and says that it has not converged", async () => {
     const network = smoothToy(1);
     const host = new InProcessHost(engineOf(network), 3);
-    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const parts = { host, scan, operator: operatorOf(taskSamples[0]) };
     const chain = toyChain(settings({ steps: 10 }));
     const solution = await solveTimeParallel(chain, { tolerance: 1e-9, maxRounds: 2 }, parts, never);
     expect(solution).toMatchObject({ rounds: 2, converged: false, losses: 0 });
@@ -206,7 +201,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
         const inner = new InProcessHost(engineOf(smoothToy(0.8)), 4);
         const serial = await solveSerial(chain, inner, 0, never);
         const host = new LossyHost(inner, some);
-        const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+        const parts = { host, scan, operator: operatorOf(taskSamples[0]) };
         const exact = { tolerance: 1e-12, maxRounds: undefined };
         const solution = await solveTimeParallel(chain, exact, parts, never);
         expect(solution.converged).toBe(true);
@@ -220,7 +215,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
   it("hands the picture back if the last slice is lost after the last round", async () => {
     const inner = new InProcessHost(engineOf(smoothToy(0.8)), 3);
     const host = new LossyHost(inner, [{ slice: 2, round: "finish" }]);
-    const parts = { host, scan, inRange: inRangeOf(taskSamples[0]) };
+    const parts = { host, scan, operator: operatorOf(taskSamples[0]) };
     const solving = solveTimeParallel(
       toyChain(settings({ steps: 6 })),
       { tolerance: 1e-3, maxRounds: undefined },

@@ -1,7 +1,6 @@
 /** The canvas: the size a picture's chain runs at, the picture padded to what network and operator permit. */
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { InputError, PictureError } from "../../shared/errors.js";
-import { rangeIndicator } from "../../shared/kernels/split-basis.js";
 import type { DegradationOperator } from "../../shared/operators/operator.js";
 import {
   canvasMultiple,
@@ -46,8 +45,6 @@ export function canvasFor(size: PictureSize, task: TaskSettings, network: Networ
 export interface CanvasOperator {
   readonly canvas: PictureSize;
   readonly operator: DegradationOperator;
-  /** 1 where a packed number belongs to the range of A. */
-  readonly inRange: Float32Array;
   /** The mask on the canvas, [H * W]. */
   readonly mask: Uint8Array | undefined;
 }
@@ -90,7 +87,7 @@ export class CanvasOperators {
     const mask = this.#mask && padMask(this.#mask, size, canvas);
     try {
       const operator = createOperator(this.#task, canvas, mask ? { mask: { ...canvas, kept: mask } } : {});
-      return { canvas, operator, inRange: rangeIndicator(operator.basis, operator.picture), mask };
+      return { canvas, operator, mask };
     } catch (cause) {
       // A size the task does not permit is this picture's trouble; the others may have another.
       if (cause instanceof InputError) throw new PictureError(cause.message, { cause });

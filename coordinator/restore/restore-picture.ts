@@ -58,7 +58,7 @@ function solve(
 ): Promise<Solution> {
   if (plan === "serial") return solveSerial(chain, fleet.host, worker, signal);
   const limits = { tolerance: settings.tol, maxRounds: settings.maxRounds ?? undefined };
-  const parts = { host: fleet.host, scan, inRange: canvas.inRange };
+  const parts = { host: fleet.host, scan, operator: canvas.operator };
   return solveTimeParallel(chain, limits, parts, signal, (progress) => {
     signal.throwIfAborted();
     onRound(progress);

@@ -77,7 +77,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   });
   onPlan(plan);
   const stop = new AbortController();
-  const scan = await PrefixScan.load();
+  const scan = new PrefixScan();
   const parts: RunParts = {
     settings,
     fleet,

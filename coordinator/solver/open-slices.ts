@@ -133,7 +133,7 @@ export class OpenSlices {
         const entry = index > 0 ? await this.#slices[index - 1].readState("exit", signal) : undefined;
         const next =
           index + 1 < this.#slices.length && !lost.has(index + 1) ? this.#slices[index + 1] : undefined;
-        const exit = entry && (await next?.readState("entry", signal));
+        const exit = await next?.readState("entry", signal);
         const spec = { chain: this.#chain, ...range, seeds: { entry, exit } };
         this.#slices[index] = await openSlice(this.#host, spec, index, signal);
         lost.delete(index);

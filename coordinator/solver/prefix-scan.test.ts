@@ -6,7 +6,7 @@ import { PrefixScan } from "./prefix-scan.js";
 describe("PrefixScan", () => {
   let scan: PrefixScan;
   beforeAll(async () => {
-    scan = await PrefixScan.load();
+    scan = new PrefixScan();
   });
   afterAll(() => scan.release());
 

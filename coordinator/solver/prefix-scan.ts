@@ -3,61 +3,66 @@
  *
  *     delta_q = D_{p:q} delta_p + s_{p:q}
  *
- * on packed states, D being one scalar on the range and one on the null space of A.
+ * D being one scalar on the range and one on the null space of A.
  */
 import type { StepJacobian } from "../../shared/chain/jacobian.js";
-import { GraphBuilder } from "../../shared/onnx/graph-builder.js";
-import { Kernel } from "../../shared/onnx/session.js";
+import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
+import { riderSize, type StateSpace, stateSize } from "../../shared/kernels/state-space.js";
+
+/** Spaces whose kernels are kept: pictures of one dataset mostly share one. */
+const keptSpaces = 4;
 
 /** Runs the scan in ONNX Runtime; one serves all chains. */
 export class PrefixScan {
-  readonly #kernel: Kernel;
+  /** In order of last use. */
+  readonly #kernels = new Map<StateSpace, Promise<StateKernels>>();
 
-  private constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-  }
-
-  /** Builds and loads the graph. */
-  static async load(): Promise<PrefixScan> {
-    const g = new GraphBuilder("prefix-scan");
-    const row = ["n"];
-    const spread = g.node("Mul", [g.input("inRange", row), g.input("rangeMinusNull", [1])]);
-    const transfer = g.node("Add", [spread, g.input("null", [1])]);
-    const carried = g.node("Mul", [transfer, g.input("entry", row)]);
-    g.output("exit", g.node("Add", [carried, g.input("s", row)]), row);
-    return new PrefixScan(await Kernel.load(g.build(), { threads: 1 }));
+  #kernelsOf(space: StateSpace): Promise<StateKernels> {
+    const loading = this.#kernels.get(space) ?? loadStateKernels(space, { threads: 1 });
+    this.#kernels.delete(space);
+    this.#kernels.set(space, loading);
+    const [oldest] = this.#kernels.keys();
+    if (this.#kernels.size > keptSpaces) this.#kernels.delete(oldest);
+    return loading;
   }
 
   /**
    * Correction of a slice's exit state.
-   * @param entry correction of its entry state, packed; undefined for none
-   * @param s what the slice reported, packed
-   * @param inRange 1 where a packed number belongs to the range of A
+   * @param entry correction of its entry state; undefined for none
+   * @param s what the slice reported
    */
   async advance(
     entry: Float32Array | undefined,
     s: Float32Array,
     transfer: StepJacobian,
-    inRange: Float32Array,
+    space: StateSpace,
   ): Promise<Float32Array> {
     if (!entry) return s;
-    const exit = new Float32Array(s.length);
-    const row = (values: Float32Array) => ({ values, dims: [values.length] });
-    await this.#kernel.run(
-      {
-        inRange: row(inRange),
-        rangeMinusNull: row(Float32Array.of(transfer.range - transfer.null)),
-        null: row(Float32Array.of(transfer.null)),
-        entry: row(entry),
-        s: row(s),
-      },
-      { exit: row(exit) },
-    );
+    const kernels = await this.#kernelsOf(space);
+    const size = stateSize(space);
+    const rows = { values: new Float32Array(2 * size), dims: [2, size] };
+    rows.values.set(entry);
+    rows.values.set(s, size);
+    const inputs = {
+      rows,
+      null: { values: Float32Array.of(transfer.null, 1), dims: [1, 2] },
+      rangeMinusNull: { values: Float32Array.of(transfer.range - transfer.null, 0), dims: [1, 2] },
+    };
+    const exit = new Float32Array(size);
+    const out = { values: exit, dims: [1, size] };
+    if (!kernels.riders) {
+      await kernels.combine.run(inputs, { out });
+      return exit;
+    }
+    const count = riderSize(space);
+    const riders = { values: new Float32Array(2 * count), dims: [2, count] };
+    await kernels.riders.run({ state: rows }, { riders });
+    await kernels.combine.run({ ...inputs, riders }, { out });
     return exit;
   }
 
-  /** Frees the native session. */
+  /** Frees the native sessions. */
   async release(): Promise<void> {
-    await this.#kernel.release();
+    for (const kernels of this.#kernels.values()) await (await kernels).release();
   }
 }

@@ -10,7 +10,8 @@
  */
 import type { ChainSpec, RoundReport, SliceHost } from "../../shared/chain/slice-host.js";
 import { noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { RetryableError } from "../../shared/errors.js";
+import { PictureError, RetryableError } from "../../shared/errors.js";
+import type { StateSpace } from "../../shared/kernels/state-space.js";
 import { finalSteps, residualRatio } from "./convergence.js";
 import { cutChain } from "./cut-chain.js";
 import { OpenSlices } from "./open-slices.js";
@@ -57,8 +58,8 @@ export interface Solution {
 export interface SolverParts {
   readonly host: SliceHost;
   readonly scan: PrefixScan;
-  /** 1 where a packed number belongs to the range of A (split-basis.ts). */
-  readonly inRange: Float32Array;
+  /** The chain's operator. */
+  readonly operator: StateSpace;
 }
 
 /**
@@ -68,7 +69,7 @@ export interface SolverParts {
 export async function solveTimeParallel(
   chain: ChainSpec,
   settings: SolveSettings,
-  { host, scan, inRange }: SolverParts,
+  { host, scan, operator }: SolverParts,
   signal: AbortSignal,
   onRound: (progress: RoundProgress) => void = () => {},
 ): Promise<Solution> {
@@ -108,7 +109,7 @@ export async function solveTimeParallel(
       residuals.push(largestRatio);
       converged = largestRatio <= 1;
       correctFrom = Math.min(finalSteps(done, meanSquares, steps), steps - 1);
-      corrections = await scanBoundaries(slices, outcome.reports, correctFrom, scan, inRange);
+      corrections = await scanBoundaries(slices, outcome.reports, correctFrom, scan, operator);
       done = correctFrom + 1;
       onRound({ round, largestRatio, done });
     }
@@ -116,6 +117,7 @@ export async function solveTimeParallel(
     const last = { round: residuals.length + 1, correctFrom, evaluateFrom: steps, forget };
     const { picture, seconds } = await slices.finish(last, corrections, signal);
     clock.endExchange([seconds]);
+    refuseNonFinite(picture, chain);
     return {
       picture,
       rounds: residuals.length,
@@ -136,7 +138,7 @@ async function scanBoundaries(
   reports: readonly RoundReport[],
   correctFrom: number,
   scan: PrefixScan,
-  inRange: Float32Array,
+  space: StateSpace,
 ): Promise<(Float32Array | undefined)[]> {
   const corrections: (Float32Array | undefined)[] = [];
   let entry: Float32Array | undefined;
@@ -144,7 +146,7 @@ async function scanBoundaries(
     corrections.push(correctFrom < begin ? entry : undefined);
     const { exit, transfer } = reports[index];
     if (end <= correctFrom || !exit) entry = undefined;
-    else entry = await scan.advance(correctFrom < begin ? entry : undefined, exit, transfer, inRange);
+    else entry = await scan.advance(correctFrom < begin ? entry : undefined, exit, transfer, space);
   }
   return corrections;
 }
@@ -168,9 +170,18 @@ export async function solveSerial(
     const report = await slice.serial(signal);
     clock.endExchange([report.seconds]);
     const { exit: picture, evaluations } = report;
+    refuseNonFinite(picture, chain);
     const base = { picture, rounds: steps, evaluations, residuals: [], converged: true, losses: 0 };
     return { ...base, seconds: clock.seconds() };
   } finally {
     await slice.close();
   }
+}
+
+/** Rounds look at samples of large pictures; the result is looked at whole. */
+function refuseNonFinite(picture: Float32Array, { pictureId }: ChainSpec): void {
+  if (picture.every((value) => Number.isFinite(value))) return;
+  throw new PictureError(
+    `picture ${pictureId}: the restored picture is not finite; check the model (fp16 overflow?) and the picture`,
+  );
 }

@@ -3,6 +3,9 @@
  * Source: DeqIR's `anderson` (its bordered system solved by elimination of the multiplier).
  */
 
+/** Pivots below this share of their diagonal are rounding: a Gram matrix summed in float32 may come out indefinite. */
+const smallestPivot = 1e-6;
+
 /** Solves the symmetric positive definite system `matrix` x = `right` ([n, n] row-major) by Cholesky's method. */
 export function solvePositiveDefinite(matrix: Float64Array, right: Float64Array): Float64Array {
   const n = right.length;
@@ -11,7 +14,10 @@ export function solvePositiveDefinite(matrix: Float64Array, right: Float64Array)
     for (let j = 0; j <= i; j++) {
       let sum = matrix[i * n + j];
       for (let k = 0; k < j; k++) sum -= l[i * n + k] * l[j * n + k];
-      l[i * n + j] = i === j ? Math.sqrt(Math.max(sum, Number.MIN_VALUE)) : sum / l[j * n + j];
+      l[i * n + j] =
+        i === j
+          ? Math.sqrt(Math.max(sum, smallestPivot * matrix[i * n + i], Number.MIN_VALUE))
+          : sum / l[j * n + j];
     }
   }
   const x = Float64Array.from(right);

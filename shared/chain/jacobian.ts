@@ -4,7 +4,7 @@
  */
 import { type NoiseSchedule, noiseLevel } from "../diffusion/noise-schedule.js";
 import { type NoiseWeights, stepCoefficients } from "../diffusion/step.js";
-import type { Part } from "../kernels/split-basis.js";
+import type { Part } from "../kernels/state-space.js";
 
 /** J_i on each part. */
 export type StepJacobian = Readonly<Record<Part, number>>;

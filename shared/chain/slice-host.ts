@@ -57,7 +57,7 @@ export interface RoundCommand {
   readonly correctFrom: number | undefined;
   /** Steps from this one on are evaluated; the slice's end or beyond: none. */
   readonly evaluateFrom: number;
-  /** Correction of the entry state in packed form; undefined: none. */
+  /** Correction of the entry state, in the operator's state space; undefined: none. */
   readonly correction: Float32Array | undefined;
   /** Forget the mixing history: the states it speaks of were re-seeded somewhere. */
   readonly forget: boolean;
@@ -76,7 +76,7 @@ export interface RoundReport {
   readonly residuals: readonly number[];
   /** D: how the correction of the entry state passes through the slice. */
   readonly transfer: StepJacobian;
-  /** s: correction of the exit state for an uncorrected entry state, packed. Undefined if nothing was evaluated. */
+  /** s: correction of the exit state for an uncorrected entry state. Undefined if nothing was evaluated. */
   readonly exit: Float32Array | undefined;
   readonly evaluations: number;
   readonly seconds: EngineSeconds;

@@ -1,17 +1,13 @@
 /**
  * A slice [begin, end) of a chain: the round, as a scan over its states.
  *
- * Row r belongs to state begin + r. Two buffers take turns: a correction reads one and writes the states of the other,
- * so that both rounds are at hand for the secant estimate. With C[i][j] = J_{i-1} .. J_j the correction of all states
- * is C . source, and s_{p:q}, what the coordinator needs of the slice, its last row without the entry's correction.
+ * Row r of a buffer's states is state begin + r. Two buffers take turns: a correction reads the states and noise
+ * estimates of one round and writes the states of the next. Residuals are never laid out in memory: corrections and
+ * the slice's composition s_{p:q} are combinations of the same rows (round-algebra.ts), and of the residuals
+ * themselves only sums are needed.
  */
-import {
-  heldNoiseJacobian,
-  heldPictureJacobian,
-  type StepJacobian,
-  secantJacobian,
-} from "../../shared/chain/jacobian.js";
-import { type Method, methods } from "../../shared/chain/method.js";
+import { heldNoiseJacobian, heldPictureJacobian, type StepJacobian } from "../../shared/chain/jacobian.js";
+import { methods } from "../../shared/chain/method.js";
 import type {
   RoundCommand,
   RoundReport,
@@ -21,13 +17,25 @@ import type {
 } from "../../shared/chain/slice-host.js";
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
 import { PictureError } from "../../shared/errors.js";
-import type { SliceKernels } from "../../shared/kernels/slice-kernels.js";
-import { type Part, parts, type SplitLayout } from "../../shared/kernels/split-basis.js";
+import { type StateKernels, samplingFactors } from "../../shared/kernels/state-kernels.js";
+import { stateSize } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
 import { MixingHistory } from "./mixing-history.js";
 import type { NoiseEstimator } from "./network.js";
-import { correctionMatrix, jacobianProduct, scanMatrix, stepMatrix } from "./round-algebra.js";
-import { makeRows, matrix, rowsView, SliceBuffer } from "./slice-states.js";
+import {
+  type Combinations,
+  combineInputs,
+  correctedRows,
+  correctionRows,
+  lastRow,
+  measureInputs,
+  residualRows,
+  stateRows,
+  stepRows,
+  transferOf,
+} from "./round-algebra.js";
+import { estimateJacobians, SecantMemory } from "./secant-memory.js";
+import { SliceBuffer } from "./slice-buffer.js";
 import { startingStates, stepOffsets } from "./starting-states.js";
 
 /** Seconds since an arbitrary moment. */
@@ -37,69 +45,53 @@ const now = (): number => performance.now() / 1000;
 export class EngineSlice implements Slice {
   readonly #spec: SliceSpec;
   readonly #network: NoiseEstimator;
-  readonly #kernels: SliceKernels;
-  readonly #layout: SplitLayout;
+  readonly #kernels: StateKernels;
   readonly #schedule: NoiseSchedule;
-  readonly #method: Method;
   /** n: steps of the slice. */
   readonly #steps: number;
-  /** States of this round, and in time their sources. */
   #current: SliceBuffer;
-  /** The round before. */
-  #previous: SliceBuffer;
-  /** Pictures of the states, [n + 1, 3, H, W]: what the network is shown. */
-  readonly #pictures: Float32Array;
-  readonly #noiseEstimates: Float32Array;
+  #spare: SliceBuffer;
   readonly #jacobians: StepJacobian[];
+  readonly #secants: SecantMemory | undefined;
   readonly #history: MixingHistory | undefined;
 
   private constructor(
     spec: SliceSpec,
     network: NoiseEstimator,
-    kernels: SliceKernels,
+    kernels: StateKernels,
     buffers: readonly [SliceBuffer, SliceBuffer],
   ) {
-    const { layout, steps } = buffers[0];
-    const pixels = 3 * spec.chain.canvas.height * spec.chain.canvas.width;
+    const { jacobian, mixing } = methods[spec.chain.method];
+    const { steps } = buffers[0];
     const schedule = noiseSchedule(spec.chain.schedule);
     this.#spec = spec;
     this.#network = network;
     this.#kernels = kernels;
-    this.#layout = layout;
     this.#schedule = schedule;
-    this.#method = methods[spec.chain.method];
     this.#steps = steps;
-    [this.#current, this.#previous] = buffers;
-    this.#pictures = new Float32Array((steps + 1) * pixels);
-    this.#noiseEstimates = new Float32Array(steps * pixels);
-    const guess =
-      this.#method.jacobian === "secant"
-        ? (step: number) => heldPictureJacobian(schedule, step)
-        : (step: number) => heldNoiseJacobian(schedule, step, spec.chain.weights);
-    this.#jacobians = Array.from({ length: steps }, (_, r) => guess(spec.begin + r));
-    const { mixing } = this.#method;
-    this.#history = mixing && new MixingHistory(mixing, kernels, layout, steps + 1);
+    [this.#current, this.#spare] = buffers;
+    this.#jacobians = Array.from({ length: steps }, (_, r) =>
+      jacobian === "secant"
+        ? heldPictureJacobian(schedule, spec.begin + r)
+        : heldNoiseJacobian(schedule, spec.begin + r, spec.chain.weights),
+    );
+    this.#secants = jacobian === "secant" ? new SecantMemory(kernels.space, steps) : undefined;
+    this.#history = mixing && new MixingHistory(mixing, kernels, steps + 1);
   }
 
   /** Computes the starting states and opens the slice. */
-  static async open(
-    spec: SliceSpec,
-    network: NoiseEstimator,
-    kernels: SliceKernels,
-    layout: SplitLayout,
-  ): Promise<EngineSlice> {
+  static async open(spec: SliceSpec, network: NoiseEstimator, kernels: StateKernels): Promise<EngineSlice> {
     const steps = spec.end - spec.begin;
-    const states = await startingStates(spec, kernels, layout);
-    const offsets = await stepOffsets(spec, kernels, layout);
-    const buffer = () => {
-      const made = new SliceBuffer(layout, steps, offsets.null.length / layout.null);
-      for (const part of parts) {
-        made.view(part, made.firstState, made.firstNoise).values.set(states[part]);
-        made.view(part, made.firstOffset, made.end).values.set(offsets[part]);
-      }
+    const states = await startingStates(spec, kernels);
+    const offsets = await stepOffsets(spec, kernels);
+    const buffer = async () => {
+      const made = new SliceBuffer(kernels.space, steps, offsets.length / stateSize(kernels.space));
+      made.states(0, steps + 1).values.set(states);
+      made.rows(made.firstOffset, made.end).values.set(offsets);
+      await addRiders(kernels, made, made.firstOffset, made.end);
       return made;
     };
-    return new EngineSlice(spec, network, kernels, [buffer(), buffer()]);
+    return new EngineSlice(spec, network, kernels, [await buffer(), await buffer()]);
   }
 
   async round(command: RoundCommand): Promise<RoundReport> {
@@ -116,34 +108,38 @@ export class EngineSlice implements Slice {
     let exit: Float32Array | undefined;
     if (evaluations > 0) {
       network = await this.#evaluate(this.#current, from, this.#steps, begin);
-      residuals = await this.#propose(this.#current, from, begin, true, `round ${command.round}`);
-      if (moved && this.#method.jacobian === "secant") await this.#estimateJacobians(from);
+      residuals = await this.#measure(from, moved, `round ${command.round}`);
       if (end < this.#schedule.steps) exit = await this.#compose(from);
     }
     const total = now() - started;
-    const transfer = {
-      range: jacobianProduct(this.#jacobians, "range", from, this.#steps),
-      null: jacobianProduct(this.#jacobians, "null", from, this.#steps),
-    };
+    const transfer = transferOf(this.#jacobians, from);
     return { residuals, transfer, exit, evaluations, seconds: { network, kernels: total - network, total } };
   }
 
   async serial(): Promise<SerialReport> {
     const started = now();
-    const { begin } = this.#spec;
+    const { weights } = this.#spec.chain;
     const whole = this.#current;
     // One step at a time needs one step's rows only; the entry state and A^+ y are carried over.
-    const one = new SliceBuffer(this.#layout, 1, Math.min(2, whole.offsets));
+    const one = new SliceBuffer(this.#kernels.space, 1, Math.min(2, whole.offsets));
     one.copy(whole, whole.firstState, whole.firstState + 1, one.firstState);
     one.copy(whole, whole.firstOffset, whole.firstOffset + 1, one.firstOffset);
     let network = 0;
     for (let r = 0; r < this.#steps; r++) {
-      if (one.offsets > 1) {
+      const begin = this.#spec.begin + r;
+      if (one.offsets > 1)
         one.copy(whole, whole.firstOffset + 1 + r, whole.firstOffset + 2 + r, one.firstOffset + 1);
-      }
-      network += await this.#evaluate(one, 0, 1, begin + r);
-      await this.#propose(one, 0, begin + r, false, `step ${r + 1} of the serial chain`);
-      one.copy(one, 1, 2, one.firstState);
+      network += await this.#evaluate(one, 0, 1, begin);
+      const algebra = { schedule: this.#schedule, weights, begin };
+      await this.#combine(one, stepRows(one, algebra, 0), one.firstState, one.states(1, 2));
+      this.#refuseNonFinite(
+        one,
+        [one.states(1, 2).values.reduce((sum, value) => sum + value, 0)],
+        0,
+        begin,
+        `step ${r + 1}`,
+      );
+      one.copy(one, one.firstState + 1, one.firstState + 2, one.firstState);
     }
     const exit = await this.#picture(one, 0);
     const total = now() - started;
@@ -158,152 +154,160 @@ export class EngineSlice implements Slice {
     // Buffers are garbage once the slice is dropped; the kernels are shared with other slices.
   }
 
-  async #picture(buffer: SliceBuffer, row: number): Promise<Float32Array> {
+  #planes({ values, dims }: Array32): Array32 {
     const { height, width } = this.#spec.chain.canvas;
-    const x = new Float32Array(3 * height * width);
-    await this.#kernels.synthesize.run(buffer.states("", row, row + 1), {
-      x: { values: x, dims: [1, 3, height, width] },
-    });
-    return x;
+    return { values, dims: [dims[0], 3, height, width] };
   }
 
-  #pictureRows(all: Float32Array, from: number, to: number): Array32 {
-    const { height, width } = this.#spec.chain.canvas;
-    const size = 3 * height * width;
-    return { values: all.subarray(from * size, to * size), dims: [to - from, 3, height, width] };
+  /** The rows of `combinations` over the buffer's rows from `firstRow` on. */
+  async #combine(
+    buffer: SliceBuffer,
+    combinations: Combinations,
+    firstRow: number,
+    out: Array32,
+  ): Promise<void> {
+    const inputs = { ...combineInputs(combinations, firstRow), ...buffer.inputs(firstRow, buffer.end) };
+    await this.#kernels.combine.run(inputs, { out });
+  }
+
+  /** A copy of one state, as a picture. */
+  async #picture(buffer: SliceBuffer, row: number): Promise<Float32Array> {
+    const state = buffer.states(row, row + 1);
+    const { toPicture } = this.#kernels;
+    if (!toPicture) return state.values.slice();
+    const x = this.#planes({ values: new Float32Array(state.values.length), dims: [1] });
+    await toPicture.run({ state }, { x });
+    return x.values;
+  }
+
+  #algebra() {
+    const { chain, begin } = this.#spec;
+    return { schedule: this.#schedule, weights: chain.weights, begin };
   }
 
   /** Writes the corrected states to the other buffer, and makes that the current one. */
   async #correct(command: RoundCommand, correctFrom: number): Promise<void> {
-    const layout = this.#layout;
-    const [old, made] = [this.#current, this.#previous];
+    const [old, made] = [this.#current, this.#spare];
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
     const entryMoves = command.correction !== undefined && from === 0;
     if (command.correction) {
-      const packed = { values: command.correction, dims: [1, layout.packed] };
-      await this.#kernels.unpack.run({ packed }, old.sources("", 0, 1));
+      old.rows(0, 1).values.set(command.correction);
+      await addRiders(this.#kernels, old, 0, 1);
     }
-    const corrections = this.#history && makeRows(layout, this.#steps + 1);
-    for (const part of parts) {
-      const scan = scanMatrix(this.#jacobians, part, from, this.#steps, entryMoves);
-      await this.#kernels.combine.run(
-        { coefficients: correctionMatrix(old, scan, from), rows: old.view(part, from, old.firstNoise) },
-        { out: made.view(part, made.firstState + from, made.firstNoise) },
-      );
-      if (!corrections) continue;
-      await this.#kernels.combine.run(
-        { coefficients: scan, rows: old.view(part, from, this.#steps + 1) },
-        { out: rowsView(layout, corrections, part, from, this.#steps + 1) },
-      );
-    }
+    const firstRow = entryMoves ? 0 : old.firstState + from;
+    const corrections = correctionRows(old, this.#algebra(), this.#jacobians, from, entryMoves);
+    const states = made.states(from, this.#steps + 1);
+    await this.#combine(old, correctedRows(old, corrections, from), firstRow, states);
     made.copy(old, old.firstState, old.firstState + from, made.firstState);
-    if (corrections) {
+    if (this.#history) {
+      await this.#combine(old, corrections, firstRow, this.#history.correctionSlot(from));
       // The first state that is not final takes the plain step, which makes it exact; mixing would not.
-      await this.#history?.mix(corrections, made.stateRows(), from, correctFrom + 1 - begin);
+      await this.#history.mix(states, from, correctFrom + 1 - begin);
     }
-    [this.#current, this.#previous] = [made, old];
+    [this.#current, this.#spare] = [made, old];
   }
 
   /**
-   * Noise estimates of steps [from, to) of a buffer, split into parts.
+   * Noise estimates of steps [from, to) of a buffer.
    * @param begin the chain's step that the buffer's step 0 is
    * @returns seconds in the network
    */
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
-    const x = this.#pictureRows(this.#pictures, from, to);
-    const eps = this.#pictureRows(this.#noiseEstimates, from, to);
-    await this.#kernels.synthesize.run(buffer.states("", from, to), { x });
+    const { toState, toPicture } = this.#kernels;
+    const state = buffer.states(from, to);
+    const noise = buffer.noise(from, to);
+    // Where states are pictures the network reads and writes the buffer itself.
+    const x = toPicture
+      ? this.#planes({ values: new Float32Array(state.values.length), dims: [to - from] })
+      : state;
+    const eps = toState
+      ? this.#planes({ values: new Float32Array(noise.values.length), dims: [to - from] })
+      : noise;
+    await toPicture?.run({ state }, { x });
     const started = now();
     const timesteps = this.#schedule.timesteps.slice(begin + from, begin + to);
     await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, eps.values);
     const seconds = now() - started;
-    await this.#kernels.analyze.run({ x: eps }, buffer.noise("", from, to));
+    await toState?.run({ x: eps }, { state: noise });
+    await addRiders(this.#kernels, buffer, buffer.firstState + from, buffer.firstNoise + to);
     return seconds;
   }
 
-  /**
-   * Sources of the steps from `from` on; returns their mean squares.
-   * @throws PictureError if one is not finite
-   */
-  async #propose(
+  /** Mean squares of the residuals of the steps from `from` on; with the secant method also their new Jacobians. */
+  async #measure(from: number, moved: boolean, when: string): Promise<number[]> {
+    const buffer = this.#current;
+    const algebra = this.#algebra();
+    const firstRow = buffer.firstState + from;
+    const count = this.#steps - from;
+    const outputs: Record<string, Array32> = {
+      "squares.range": { values: new Float32Array(count), dims: [count] },
+      "squares.null": { values: new Float32Array(count), dims: [count] },
+      ...this.#secants?.outputs(from),
+    };
+    const inputs = {
+      ...buffer.inputs(firstRow, buffer.end),
+      ...measureInputs("residual", residualRows(buffer, algebra, from), firstRow),
+    };
+    if (this.#secants) {
+      Object.assign(inputs, this.#secants.inputs(from), {
+        ...measureInputs("made", stepRows(buffer, algebra, from), firstRow),
+        ...measureInputs("state", stateRows(buffer, from), firstRow),
+      });
+    }
+    await (this.#secants ? this.#kernels.secants : this.#kernels.residuals).run(inputs, outputs);
+    const factors = samplingFactors(this.#kernels.space);
+    const size = stateSize(this.#kernels.space);
+    const [range, rest] = [outputs["squares.range"].values, outputs["squares.null"].values];
+    const residuals = Array.from(range, (r, i) => (r * factors.range + rest[i] * factors.null) / size);
+    this.#refuseNonFinite(buffer, residuals, from, this.#spec.begin, when);
+    if (this.#secants && moved) {
+      estimateJacobians(this.#jacobians, outputs, this.#schedule, this.#spec.begin, from);
+    }
+    this.#secants?.advance();
+    return residuals;
+  }
+
+  /** s: the correction of the exit state if the entry state had none. */
+  async #compose(from: number): Promise<Float32Array> {
+    const buffer = this.#current;
+    const corrections = correctionRows(buffer, this.#algebra(), this.#jacobians, from, false);
+    const exit = new Float32Array(stateSize(this.#kernels.space));
+    const out = { values: exit, dims: [1, exit.length] };
+    await this.#combine(buffer, lastRow(corrections), buffer.firstState + from, out);
+    return exit;
+  }
+
+  /** Only once a sum is found not to be finite are the numbers looked at, to name the timestep. */
+  #refuseNonFinite(
     buffer: SliceBuffer,
+    sums: readonly number[],
     from: number,
     begin: number,
-    subtractNext: boolean,
     when: string,
-  ): Promise<number[]> {
-    const { weights, canvas, pictureId } = this.#spec.chain;
-    const algebra = { schedule: this.#schedule, weights, begin };
-    const count = buffer.steps - from;
-    for (const part of parts) {
-      await this.#kernels.combine.run(
-        {
-          coefficients: stepMatrix(buffer, algebra, part, from, subtractNext),
-          rows: buffer.view(part, buffer.firstState + from, buffer.end),
-        },
-        { out: buffer.view(part, from + 1, buffer.steps + 1) },
-      );
-    }
-    const dots = { values: new Float32Array(count), dims: [count] };
-    const made = (name: string) => buffer.sources(name, from + 1, buffer.steps + 1);
-    await this.#kernels.rowDots.run({ ...made("a"), ...made("b") }, { dots });
-    const broken = dots.values.findIndex((square) => !Number.isFinite(square));
-    if (broken >= 0) {
+  ): void {
+    if (sums.every((sum) => Number.isFinite(sum))) return;
+    const { pictureId } = this.#spec.chain;
+    const steps = Array.from(sums, (_, i) => from + i);
+    const broken = steps.find((r) => buffer.noise(r, r + 1).values.some((value) => !Number.isFinite(value)));
+    if (broken === undefined) {
       throw new PictureError(
-        `picture ${pictureId}: the network's noise estimate is not finite in ${when} at timestep ${this.#schedule.timesteps[begin + from + broken]}; check the model (fp16 overflow?) and the picture`,
+        `picture ${pictureId}: the states overflowed in ${when}; check the measurement's range`,
       );
     }
-    return Array.from(dots.values, (square) => square / (3 * canvas.height * canvas.width));
-  }
-
-  /** Secant estimates of the steps from `from` on. */
-  async #estimateJacobians(from: number): Promise<void> {
-    const [now, before] = [this.#current, this.#previous];
-    const to = this.#steps;
-    const scalars = (): Array32 => ({ values: new Float32Array(to - from), dims: [to - from] });
-    const products: Record<string, Array32> = {};
-    for (const part of parts) {
-      products[`dzdz.${part}`] = scalars();
-      products[`dzdf.${part}`] = scalars();
-    }
-    await this.#kernels.secantProducts.run(
-      {
-        ...now.states("state", from, to),
-        ...before.states("previous.state", from, to),
-        ...now.states("next", from + 1, to + 1),
-        ...before.states("previous.next", from + 1, to + 1),
-        ...now.sources("source", from + 1, to + 1),
-        ...before.sources("previous.source", from + 1, to + 1),
-      },
-      products,
+    throw new PictureError(
+      `picture ${pictureId}: the network's noise estimate is not finite in ${when} at timestep ${this.#schedule.timesteps[begin + broken]}; check the model (fp16 overflow?) and the picture`,
     );
-    for (let r = from; r < to; r++) {
-      const on = (part: Part) => ({
-        dzdf: products[`dzdf.${part}`].values[r - from],
-        dzdz: products[`dzdz.${part}`].values[r - from],
-      });
-      const found = { range: on("range"), null: on("null") };
-      this.#jacobians[r] = secantJacobian(this.#schedule, this.#spec.begin + r, found, this.#jacobians[r]);
-    }
   }
+}
 
-  /** s: the last row of the scan with an uncorrected entry state, packed. */
-  async #compose(from: number): Promise<Float32Array> {
-    const { packed: size } = this.#layout;
-    const packed = new Float32Array(size);
-    const transfer = (part: Part) =>
-      matrix(1, this.#steps - from, (_, j) =>
-        jacobianProduct(this.#jacobians, part, from + j + 1, this.#steps),
-      );
-    await this.#kernels.compose.run(
-      {
-        ...this.#current.sources("source", from + 1, this.#steps + 1),
-        "transfer.range": transfer("range"),
-        "transfer.null": transfer("null"),
-      },
-      { packed: { values: packed, dims: [1, size] } },
-    );
-    return packed;
-  }
+/** Fills in the riders of rows [from, to), where the space has any. */
+async function addRiders(
+  kernels: StateKernels,
+  buffer: SliceBuffer,
+  from: number,
+  to: number,
+): Promise<void> {
+  const riders = buffer.riders(from, to);
+  if (riders) await kernels.riders?.run({ state: buffer.rows(from, to) }, { riders });
 }

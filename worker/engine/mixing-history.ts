@@ -1,6 +1,5 @@
 /**
- * Anderson mixing of a slice's corrected states, each state with coefficients of its own (DeqIR, arXiv 2311.11600,
- * section 4.3: "parallel sampling with Anderson acceleration").
+ * Anderson mixing of a slice's corrected states, each state with coefficients of its own (DeqIR, arXiv 2311.11600).
  *
  * With X_k the states of round k and G_k their corrections, F_k = X_k + G_k; state i of the next round is
  * sum_j alpha_ij F_j with alpha minimising the mixed correction. Gram rows are computed where the states live; they
@@ -8,30 +7,32 @@
  */
 import { andersonCoefficients } from "../../shared/chain/anderson.js";
 import type { Mixing } from "../../shared/chain/method.js";
-import type { SliceKernels } from "../../shared/kernels/slice-kernels.js";
-import { parts, type SplitLayout } from "../../shared/kernels/split-basis.js";
-import { bothParts, makeRows, type Rows, rowsView } from "./slice-states.js";
+import type { StateKernels } from "../../shared/kernels/state-kernels.js";
+import { stateSize } from "../../shared/kernels/state-space.js";
+import type { Array32 } from "../../shared/onnx/session.js";
+import { rowsOf } from "./slice-buffer.js";
 
 /** The last m corrections and corrected states of a slice. */
 export class MixingHistory {
   readonly #mixing: Mixing;
-  readonly #kernels: SliceKernels;
-  readonly #layout: SplitLayout;
+  readonly #kernels: StateKernels;
+  readonly #size: number;
   readonly #rows: number;
   /** G of every slot, [rows, size]. */
-  readonly #corrections: Rows[] = [];
+  readonly #corrections: Float32Array[];
   /** F of every state, [slots, size]: the slots of one state lie together, so that mixing them is one product. */
-  readonly #corrected: Rows[];
+  readonly #corrected: Float32Array[];
   /** Gram matrix of every state, [m, m]. */
   readonly #grams: Float64Array[];
   #rounds = 0;
 
-  constructor(mixing: Mixing, kernels: SliceKernels, layout: SplitLayout, rows: number) {
+  constructor(mixing: Mixing, kernels: StateKernels, rows: number) {
     this.#mixing = mixing;
     this.#kernels = kernels;
-    this.#layout = layout;
+    this.#size = stateSize(kernels.space);
     this.#rows = rows;
-    this.#corrected = Array.from({ length: rows }, () => makeRows(layout, mixing.memory));
+    this.#corrections = Array.from({ length: mixing.memory }, () => new Float32Array(rows * this.#size));
+    this.#corrected = Array.from({ length: rows }, () => new Float32Array(mixing.memory * this.#size));
     this.#grams = Array.from({ length: rows }, () => new Float64Array(mixing.memory ** 2));
   }
 
@@ -40,24 +41,25 @@ export class MixingHistory {
     this.#rounds = 0;
   }
 
+  /** Where the corrections of states [from, rows) are to be written before {@link mix} is called. */
+  correctionSlot(from: number): Array32 {
+    const slot = this.#corrections[this.#rounds % this.#mixing.memory];
+    return rowsOf(slot, this.#size, from, this.#rows);
+  }
+
   /**
-   * Takes the newest corrections and corrected states, and replaces each of the latter by its mixture.
-   * @param from first row that was corrected
+   * Takes the newest corrected states and replaces each by its mixture.
+   * @param corrected states [from, rows)
    * @param plain rows up to this one keep their plain correction
    */
-  async mix(corrections: Rows, corrected: Rows, from: number, plain: number): Promise<void> {
+  async mix(corrected: Array32, from: number, plain: number): Promise<void> {
     const { memory, ridge } = this.#mixing;
     const slot = this.#rounds % memory;
     this.#rounds++;
     const kept = Math.min(this.#rounds, memory);
-    this.#corrections[slot] ??= makeRows(this.#layout, this.#rows);
-    for (const part of parts) {
-      this.#corrections[slot][part].set(corrections[part]);
-      for (let row = from; row < this.#rows; row++) {
-        rowsView(this.#layout, this.#corrected[row], part, slot, slot + 1).values.set(
-          rowsView(this.#layout, corrected, part, row, row + 1).values,
-        );
-      }
+    const rowOf = (row: number) => rowsOf(corrected.values, this.#size, row - from, row - from + 1);
+    for (let row = from; row < this.#rows; row++) {
+      rowsOf(this.#corrected[row], this.#size, slot, slot + 1).values.set(rowOf(row).values);
     }
     await this.#extendGrams(slot, kept, from);
     for (let row = Math.max(from, plain + 1); row < this.#rows; row++) {
@@ -66,15 +68,13 @@ export class MixingHistory {
         (_, at) => this.#grams[row][Math.floor(at / kept) * memory + (at % kept)],
       );
       const alpha = Float32Array.from(andersonCoefficients(gram, kept, ridge));
-      for (const part of parts) {
-        await this.#kernels.combine.run(
-          {
-            coefficients: { values: alpha, dims: [1, kept] },
-            rows: rowsView(this.#layout, this.#corrected[row], part, 0, kept),
-          },
-          { out: rowsView(this.#layout, corrected, part, row, row + 1) },
-        );
-      }
+      await this.#kernels.mix.run(
+        {
+          coefficients: { values: alpha, dims: [1, kept] },
+          rows: rowsOf(this.#corrected[row], this.#size, 0, kept),
+        },
+        { out: rowOf(row) },
+      );
     }
   }
 
@@ -85,8 +85,8 @@ export class MixingHistory {
       const dots = new Float32Array(this.#rows - from);
       await this.#kernels.rowDots.run(
         {
-          ...bothParts(this.#layout, "a", this.#corrections[slot], from, this.#rows),
-          ...bothParts(this.#layout, "b", this.#corrections[other], from, this.#rows),
+          a: rowsOf(this.#corrections[slot], this.#size, from, this.#rows),
+          b: rowsOf(this.#corrections[other], this.#size, from, this.#rows),
         },
         { dots: { values: dots, dims: [dots.length] } },
       );

@@ -1,51 +1,22 @@
-/** The coefficient matrices of a round: how corrections and steps combine the rows of a {@link SliceBuffer}. */
+/**
+ * The coefficients of a round: every correction, residual and composition is a combination of the rows of a
+ * {@link SliceBuffer}, with one coefficient matrix for the null space and one for the range. They are small, and are
+ * multiplied out here in double precision.
+ */
 import { nullWeight, type StepJacobian } from "../../shared/chain/jacobian.js";
 import type { NoiseSchedule } from "../../shared/diffusion/noise-schedule.js";
 import { type NoiseWeights, stepCoefficients } from "../../shared/diffusion/step.js";
-import type { Part } from "../../shared/kernels/split-basis.js";
+import type { Part } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
-import { matrix, type SliceBuffer } from "./slice-states.js";
+import { matrix, type SliceBuffer } from "./slice-buffer.js";
 
-/** Product of the Jacobians of the slice's steps [from, to) on one part. */
-export function jacobianProduct(
-  jacobians: readonly StepJacobian[],
-  part: Part,
-  from: number,
-  to: number,
-): number {
-  let product = 1;
-  for (let r = from; r < to; r++) product *= jacobians[r][part];
-  return product;
-}
+/** One coefficient for every row of a buffer. */
+type Combination = Float64Array;
 
-/**
- * C of the scan on states [from, n]: C[i][j] = J_{i-1} .. J_j carries the source of state j to state i >= j.
- * @param entryMoves whether the source of state `from` counts; if not, that state is final
- */
-export function scanMatrix(
-  jacobians: readonly StepJacobian[],
-  part: Part,
-  from: number,
-  steps: number,
-  entryMoves: boolean,
-): Array32 {
-  const count = steps + 1 - from;
-  return matrix(count, count, (i, j) => {
-    if (j > i || (j === 0 && !entryMoves)) return 0;
-    return jacobianProduct(jacobians, part, from + j, from + i);
-  });
-}
+/** Combinations on both parts; the same number on each. */
+export type Combinations = Readonly<Record<Part, readonly Combination[]>>;
 
-/** Corrected states [from, n] from the rows [source of `from`, end of states): z + C . source. */
-export function correctionMatrix(buffer: SliceBuffer, scan: Array32, from: number): Array32 {
-  const count = scan.dims[0];
-  return matrix(count, count + buffer.steps + 1, (i, j) => {
-    if (j < count) return scan.values[i * count + j];
-    return j - count === from + i ? 1 : 0;
-  });
-}
-
-/** What the matrix of a step needs to know of the chain. */
+/** What the combinations need to know of the chain. */
 export interface StepAlgebra {
   readonly schedule: NoiseSchedule;
   readonly weights: NoiseWeights;
@@ -53,29 +24,123 @@ export interface StepAlgebra {
   readonly begin: number;
 }
 
-/**
- * f(z_r) - z_{r+1} (or f(z_r) alone) for steps r in [from, n), from the rows [state `from`, end of the block).
- */
-export function stepMatrix(
+/** D: the product of the Jacobians of the slice's steps from `from` on. */
+export function transferOf(jacobians: readonly StepJacobian[], from: number): StepJacobian {
+  const on = (part: Part) => jacobians.slice(from).reduce((product, j) => product * j[part], 1);
+  return { range: on("range"), null: on("null") };
+}
+
+const bothParts = (make: (part: Part) => Combination[]): Combinations => ({
+  range: make("range"),
+  null: make("null"),
+});
+
+const unit = (buffer: SliceBuffer, row: number): Combination => {
+  const combination = new Float64Array(buffer.end);
+  combination[row] = 1;
+  return combination;
+};
+
+/** z_r for steps r in [from, n). */
+export function stateRows(buffer: SliceBuffer, from: number): Combinations {
+  const rows = () =>
+    Array.from({ length: buffer.steps - from }, (_, i) => unit(buffer, buffer.firstState + from + i));
+  return bothParts(rows);
+}
+
+/** f(z_r) for steps r in [from, n). */
+export function stepRows(
   buffer: SliceBuffer,
   { schedule, weights, begin }: StepAlgebra,
-  part: Part,
   from: number,
-  subtractNext: boolean,
-): Array32 {
-  const count = buffer.steps - from;
-  const firstRow = buffer.firstState + from;
-  const coefficients = Array.from({ length: count }, (_, i) =>
-    stepCoefficients(schedule, begin + from + i, nullWeight[part], weights),
+): Combinations {
+  return bothParts((part) =>
+    Array.from({ length: buffer.steps - from }, (_, i) => {
+      const r = from + i;
+      const c = stepCoefficients(schedule, begin + r, nullWeight[part], weights);
+      const combination = unit(buffer, buffer.firstState + r);
+      combination[buffer.firstState + r] = c.state;
+      combination[buffer.firstNoise + r] = c.noiseEstimate;
+      combination[buffer.firstOffset] = c.measurement;
+      if (buffer.offsets > 1) combination[buffer.firstOffset + 1 + r] = c.freshNoise;
+      return combination;
+    }),
   );
-  return matrix(count, buffer.end - firstRow, (i, column) => {
-    const row = firstRow + column;
-    const step = from + i;
-    const c = coefficients[i];
-    if (row === buffer.firstState + step) return c.state;
-    if (row === buffer.firstState + step + 1 && row < buffer.firstNoise) return subtractNext ? -1 : 0;
-    if (row === buffer.firstNoise + step) return c.noiseEstimate;
-    if (row === buffer.firstOffset) return c.measurement;
-    return row === buffer.firstOffset + 1 + step ? c.freshNoise : 0;
+}
+
+/** f(z_r) - z_{r+1} for steps r in [from, n). */
+export function residualRows(buffer: SliceBuffer, algebra: StepAlgebra, from: number): Combinations {
+  const made = stepRows(buffer, algebra, from);
+  for (const rows of [made.range, made.null]) {
+    for (const [i, row] of rows.entries()) row[buffer.firstState + from + i + 1] -= 1;
+  }
+  return made;
+}
+
+/**
+ * Corrections of states from..n by the scan delta_{r+1} = J_r delta_r + (f(z_r) - z_{r+1}).
+ * @param entryMoves whether delta of state `from` is the entry row; if not, it is zero
+ */
+export function correctionRows(
+  buffer: SliceBuffer,
+  algebra: StepAlgebra,
+  jacobians: readonly StepJacobian[],
+  from: number,
+  entryMoves: boolean,
+): Combinations {
+  const residuals = residualRows(buffer, algebra, from);
+  return bothParts((part) => {
+    let delta = entryMoves ? unit(buffer, 0) : new Float64Array(buffer.end);
+    const deltas = [delta];
+    for (const [i, residual] of residuals[part].entries()) {
+      const j = jacobians[from + i][part];
+      delta = residual.map((value, row) => value + j * delta[row]);
+      deltas.push(delta);
+    }
+    return deltas;
   });
+}
+
+/** The corrected states from..n, given their corrections. */
+export function correctedRows(buffer: SliceBuffer, corrections: Combinations, from: number): Combinations {
+  return bothParts((part) =>
+    corrections[part].map((delta, i) => {
+      const combination = Float64Array.from(delta);
+      combination[buffer.firstState + from + i] += 1;
+      return combination;
+    }),
+  );
+}
+
+/** The last of the combinations alone. */
+export const lastRow = ({ range, null: onNull }: Combinations): Combinations => ({
+  range: range.slice(-1),
+  null: onNull.slice(-1),
+});
+
+/** Inputs of the combine kernel over rows [firstRow, end) of the buffer. */
+export function combineInputs(
+  { range, null: onNull }: Combinations,
+  firstRow: number,
+): Record<string, Array32> {
+  const columns = onNull[0].length - firstRow;
+  return {
+    null: matrix(onNull.length, columns, (i, j) => onNull[i][firstRow + j]),
+    rangeMinusNull: matrix(
+      onNull.length,
+      columns,
+      (i, j) => range[i][firstRow + j] - onNull[i][firstRow + j],
+    ),
+  };
+}
+
+/** Inputs `name.part` of the measuring kernels over rows [firstRow, end) of the buffer. */
+export function measureInputs(
+  name: string,
+  combinations: Combinations,
+  firstRow: number,
+): Record<string, Array32> {
+  const on = (rows: readonly Combination[]) =>
+    matrix(rows.length, rows[0].length - firstRow, (i, j) => rows[i][firstRow + j]);
+  return { [`${name}.null`]: on(combinations.null), [`${name}.range`]: on(combinations.range) };
 }

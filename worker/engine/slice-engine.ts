@@ -1,8 +1,7 @@
 /** Opens slices over one network, keeping the kernels of the operators in use. */
 import { createHash } from "node:crypto";
 import type { SliceSpec } from "../../shared/chain/slice-host.js";
-import { loadSliceKernels, type SliceKernels } from "../../shared/kernels/slice-kernels.js";
-import { type SplitLayout, splitLayout } from "../../shared/kernels/split-basis.js";
+import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
 import type { SessionLimits } from "../../shared/onnx/session.js";
 import { createOperator } from "../../shared/operators/task.js";
 import { EngineSlice } from "./engine-slice.js";
@@ -11,17 +10,12 @@ import type { NoiseEstimator } from "./network.js";
 /** Operators whose kernels are kept: pictures of one dataset mostly share one. */
 const keptOperators = 4;
 
-interface LoadedOperator {
-  readonly kernels: SliceKernels;
-  readonly layout: SplitLayout;
-}
-
 /** One per network session. Slices it opened may be used side by side, one call at a time each. */
 export class SliceEngine {
   readonly network: NoiseEstimator;
   readonly #limits: SessionLimits;
   /** In order of last use. */
-  readonly #operators = new Map<string, Promise<LoadedOperator>>();
+  readonly #operators = new Map<string, Promise<StateKernels>>();
 
   constructor(network: NoiseEstimator, limits: SessionLimits) {
     this.network = network;
@@ -32,11 +26,10 @@ export class SliceEngine {
    * @throws InputError if the task does not fit the canvas
    */
   async open(spec: SliceSpec): Promise<EngineSlice> {
-    const { kernels, layout } = await this.#operator(spec);
-    return EngineSlice.open(spec, this.network, kernels, layout);
+    return EngineSlice.open(spec, this.network, await this.#operator(spec));
   }
 
-  #operator(spec: SliceSpec): Promise<LoadedOperator> {
+  #operator(spec: SliceSpec): Promise<StateKernels> {
     const { task, canvas, mask } = spec.chain;
     const maskHash = mask ? createHash("sha256").update(mask).digest("hex") : "";
     const key = JSON.stringify([task, canvas, maskHash]);
@@ -52,10 +45,9 @@ export class SliceEngine {
     return loading;
   }
 
-  async #load(spec: SliceSpec): Promise<LoadedOperator> {
+  async #load(spec: SliceSpec): Promise<StateKernels> {
     const { task, canvas, mask } = spec.chain;
     const operator = createOperator(task, canvas, mask ? { mask: { ...canvas, kept: mask } } : {});
-    const kernels = await loadSliceKernels(operator.basis, operator.picture, this.#limits);
-    return { kernels, layout: splitLayout(operator.basis, operator.picture) };
+    return loadStateKernels(operator, this.#limits);
   }
 }

@@ -3,23 +3,21 @@ import { methods } from "../../shared/chain/method.js";
 import type { SliceSpec } from "../../shared/chain/slice-host.js";
 import { initialStateStream, normalDeviates, stepStream } from "../../shared/diffusion/addressable-noise.js";
 import { noiseLevel, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import type { SliceKernels } from "../../shared/kernels/slice-kernels.js";
-import { parts, type SplitLayout } from "../../shared/kernels/split-basis.js";
-import { bothParts, makeRows, matrix, type Rows, rowsView } from "./slice-states.js";
+import type { StateKernels } from "../../shared/kernels/state-kernels.js";
+import { stateSize } from "../../shared/kernels/state-space.js";
+import type { Array32 } from "../../shared/onnx/session.js";
+import { matrix, rowsOf } from "./slice-buffer.js";
 
-async function analyzeInto(
-  kernels: SliceKernels,
-  layout: SplitLayout,
-  spec: SliceSpec,
-  pictures: readonly Float32Array[],
-): Promise<Rows> {
-  const { height, width } = spec.chain.canvas;
-  const rows = makeRows(layout, pictures.length);
+/** Pictures as rows of states. */
+async function statesOf(kernels: StateKernels, pictures: readonly Float32Array[]): Promise<Array32> {
+  const { space, toState } = kernels;
+  const size = stateSize(space);
+  const { height, width } = space.picture;
+  const rows = rowsOf(new Float32Array(pictures.length * size), size, 0, pictures.length);
   for (const [row, values] of pictures.entries()) {
-    await kernels.analyze.run(
-      { x: { values, dims: [1, 3, height, width] } },
-      bothParts(layout, "", rows, row, row + 1),
-    );
+    const state = rowsOf(rows.values, size, row, row + 1);
+    if (toState) await toState.run({ x: { values, dims: [1, 3, height, width] } }, { state });
+    else state.values.set(values);
   }
   return rows;
 }
@@ -48,11 +46,7 @@ export function arcWeights(angles: { entry: number; exit: number; state: number 
 /**
  * States begin..end. A fresh slice starts from z_0 or from q-samples of A^+ y; a re-seeded one from its boundary states.
  */
-export async function startingStates(
-  spec: SliceSpec,
-  kernels: SliceKernels,
-  layout: SplitLayout,
-): Promise<Rows> {
+export async function startingStates(spec: SliceSpec, kernels: StateKernels): Promise<Float32Array> {
   const { chain, begin, end, seeds } = spec;
   const schedule = noiseSchedule(chain.schedule);
   const signal = (state: number) => Math.sqrt(schedule.signal[state]);
@@ -60,7 +54,7 @@ export async function startingStates(
   const initial = chain.initialState ?? noiseTensor(spec, initialStateStream);
   // Rows of `basis`: z_0, A^+ y, entry, exit.
   const pictures = [initial, chain.pseudoInverse, seeds?.entry ?? initial, seeds?.exit ?? initial];
-  const basis = await analyzeInto(kernels, layout, spec, pictures);
+  const basis = await statesOf(kernels, pictures);
   const fromNoise = methods[chain.method].start === "noise";
 
   const coefficients = (state: number): [number, number, number, number] => {
@@ -80,31 +74,19 @@ export async function startingStates(
   };
 
   const rows = end - begin + 1;
-  const states = makeRows(layout, rows);
-  for (const part of parts) {
-    await kernels.combine.run(
-      {
-        coefficients: matrix(rows, 4, (r, column) => coefficients(begin + r)[column]),
-        rows: rowsView(layout, basis, part, 0, 4),
-      },
-      { out: rowsView(layout, states, part, 0, rows) },
-    );
-  }
-  return states;
+  const size = stateSize(kernels.space);
+  const states = rowsOf(new Float32Array(rows * size), size, 0, rows);
+  const weights = matrix(rows, 4, (r, column) => coefficients(begin + r)[column]);
+  await kernels.mix.run({ coefficients: weights, rows: basis }, { out: states });
+  return states.values;
 }
 
-/** Row 0: A^+ y, whose null part is zero by definition. With fresh noise, rows 1..: n_i of the slice's steps. */
-export async function stepOffsets(
-  spec: SliceSpec,
-  kernels: SliceKernels,
-  layout: SplitLayout,
-): Promise<Rows> {
+/** States of A^+ y and, with fresh noise, of n_i for the slice's steps. */
+export async function stepOffsets(spec: SliceSpec, kernels: StateKernels): Promise<Float32Array> {
   const { chain, begin, end } = spec;
   const noise =
     chain.weights.nw === 0
       ? []
       : Array.from({ length: end - begin }, (_, r) => noiseTensor(spec, stepStream(begin + r)));
-  const offsets = await analyzeInto(kernels, layout, spec, [chain.pseudoInverse, ...noise]);
-  rowsView(layout, offsets, "null", 0, 1).values.fill(0);
-  return offsets;
+  return (await statesOf(kernels, [chain.pseudoInverse, ...noise])).values;
 }

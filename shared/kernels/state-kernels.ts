@@ -1,0 +1,186 @@
+/**
+ * The graphs that run between two network calls of a round, for one operator and picture size. The number of states is
+ * free and every coefficient is an input: one set of sessions serves every chain length, cut and method.
+ *
+ * ONNX Runtime's binding copies every output of a run once more, so a round has one large output, the corrected states.
+ * The plain reference is `state-reference.ts`.
+ */
+import { GraphBuilder, type Value } from "../onnx/graph-builder.js";
+import { Kernel, type SessionLimits } from "../onnx/session.js";
+import {
+  type Part,
+  parts,
+  rangeMask,
+  riderSize,
+  StateGraph,
+  type StateSpace,
+  spectralBasis,
+  stateSize,
+} from "./state-space.js";
+
+/** The sessions of a state space. States are [n, 3 H W], riders [n, riderSize]. */
+export interface StateKernels {
+  readonly space: StateSpace;
+  /** Picture -> state and back; undefined where they are the same. */
+  readonly toState: Kernel | undefined;
+  readonly toPicture: Kernel | undefined;
+  /** Riders of states; undefined where P is a mask. */
+  readonly riders: Kernel | undefined;
+  /** N rows + P ((R - N) rows): every correction and every step. */
+  readonly combine: Kernel;
+  /** coefficients . rows, the same on both parts. */
+  readonly mix: Kernel;
+  /** <a_i, b_i> of every row. */
+  readonly rowDots: Kernel;
+  /** Squares of residuals on each part, measured on a sample (see {@link sampleStride}). */
+  readonly residuals: Kernel;
+  /** The same, and the products of the secant estimate. */
+  readonly secants: Kernel;
+  release(): Promise<void>;
+}
+
+/** Numbers that suffice for a mean square, those of a 64x64 picture: its error falls with their square root. */
+const sampledNumbers = 12288;
+
+/**
+ * k: residuals and secants of pictures larger than 64x64 are measured on every k-th pixel of every k-th line. At full
+ * density they would cost more memory traffic than the correction itself, for scalars. That every number of the restored
+ * picture is finite is checked on all of it, at the end.
+ */
+export const sampleStride = (space: StateSpace): number =>
+  Math.max(1, Math.floor(Math.sqrt(stateSize(space) / sampledNumbers)));
+
+/** Numbers of one state that are sampled, on each part: riders are few and all counted. */
+export function sampledSizes(space: StateSpace): Record<Part, number> {
+  const { height, width } = space.picture;
+  const k = sampleStride(space);
+  const pixels = 3 * Math.ceil(height / k) * Math.ceil(width / k);
+  return { range: riderSize(space) || pixels, null: pixels };
+}
+
+/** What a sampled sum of squares is multiplied by to stand for the whole state. */
+export function samplingFactors(space: StateSpace): Record<Part, number> {
+  const size = sampledSizes(space);
+  const factor = stateSize(space) / size.null;
+  return { range: riderSize(space) > 0 ? 1 : factor, null: factor };
+}
+
+/** Builds the graphs of {@link StateKernels} and loads them. */
+export async function loadStateKernels(space: StateSpace, limits: SessionLimits): Promise<StateKernels> {
+  const { height, width } = space.picture;
+  const size = stateSize(space);
+  const riders = riderSize(space);
+  const pictureDims = ["n", 3, height, width] as const;
+  const loading: Promise<Kernel>[] = [];
+  const graph = (name: string, body: (g: GraphBuilder, states: StateGraph) => void): Promise<Kernel> => {
+    const g = new GraphBuilder(name);
+    body(g, new StateGraph(g, space));
+    const kernel = Kernel.load(g.build(), limits);
+    loading.push(kernel);
+    return kernel;
+  };
+  const spectral = spectralBasis(space) !== undefined;
+  const kernels = {
+    space,
+    toState: await (spectral &&
+      graph("to-state", (g, states) =>
+        g.output("state", states.toState(g.input("x", pictureDims)), ["n", size]),
+      )),
+    toPicture: await (spectral &&
+      graph("to-picture", (g, states) =>
+        g.output("x", states.toPicture(g.input("state", ["n", size])), pictureDims),
+      )),
+    riders: await (riders > 0 &&
+      graph("riders", (g, states) =>
+        g.output("riders", states.riders(g.input("state", ["n", size])), ["n", riders]),
+      )),
+    combine: await graph("combine", (g, states) => {
+      const rows = g.input("rows", ["k", size]);
+      const base = g.node("MatMul", [g.input("null", ["m", "k"]), rows]);
+      const difference = g.input("rangeMinusNull", ["m", "k"]);
+      const inRange = g.node("MatMul", [difference, riders > 0 ? g.input("riders", ["k", riders]) : rows]);
+      const out =
+        riders > 0
+          ? states.addRange(base, inRange)
+          : g.node("Add", [base, g.node("Mul", [inRange, g.constant(rangeMask(space), [1, size])])]);
+      g.output("out", out, ["m", size]);
+    }),
+    mix: await graph("mix", (g) => {
+      const rows = g.input("rows", ["k", "size"]);
+      g.output("out", g.node("MatMul", [g.input("coefficients", ["m", "k"]), rows]), ["m", "size"]);
+    }),
+    rowDots: await graph("row-dots", (g) => {
+      const product = g.node("Mul", [g.input("a", ["n", size]), g.input("b", ["n", size])]);
+      g.output("dots", rowSums(g, product), ["n"]);
+    }),
+    residuals: await graph("residuals", (g, states) => measure(g, states, space, false)),
+    secants: await graph("secants", (g, states) => measure(g, states, space, true)),
+  };
+  return {
+    ...kernels,
+    toState: kernels.toState || undefined,
+    toPicture: kernels.toPicture || undefined,
+    riders: kernels.riders || undefined,
+    release: async () => {
+      for (const kernel of loading) await (await kernel).release();
+    },
+  };
+}
+
+/** Sum over everything but the rows. Faster in ONNX Runtime than ReduceSumSquare, which is not vectorised. */
+function rowSums(g: GraphBuilder, values: Value): Value {
+  return g.node("ReduceSum", [g.node("Flatten", [values], { axis: 1 }), g.integers([1])], { keepdims: 0 });
+}
+
+/**
+ * Inputs: the rows, and for each quantity q in (residual, made, state) its coefficients `q.null` and `q.range`. `made` is
+ * f(z), `state` z. Outputs: `squares.part` of the residuals; with secants also samples of `made` and `state` on both
+ * parts, and <dz, dz>, <dz, df> against those of the round before.
+ */
+function measure(g: GraphBuilder, states: StateGraph, space: StateSpace, secants: boolean): void {
+  const k = sampleStride(space);
+  const { height, width } = space.picture;
+  const riderCount = riderSize(space);
+  const sizes = sampledSizes(space);
+  const rows = g.input("rows", ["k", stateSize(space)]);
+  const riders = riderCount > 0 ? g.input("riders", ["k", riderCount]) : undefined;
+  const sampled = g.reshape(states.sample(g.reshape(rows, [-1, 3, height, width]), k), [-1, sizes.null]);
+  const insideOf = () => {
+    const mask = g.constant(rangeMask(space), [1, 3, height, width]);
+    return g.reshape(states.sample(mask, k), [1, sizes.null]);
+  };
+  const inside = riders ? undefined : insideOf();
+  const outside = inside && g.node("Sub", [g.constant(Float32Array.of(1), [1]), inside]);
+
+  const sample = (quantity: string): Record<Part, Value> => {
+    const onNull = g.input(`${quantity}.null`, ["n", "k"]);
+    const onRange = g.input(`${quantity}.range`, ["n", "k"]);
+    const whole = g.node("MatMul", [onNull, sampled]);
+    if (inside && outside) {
+      return {
+        null: g.node("Mul", [whole, outside]),
+        range: g.node("Mul", [g.node("MatMul", [onRange, sampled]), inside]),
+      };
+    }
+    const u = riders ?? rows;
+    const covered = g.reshape(states.spread(g.node("MatMul", [onNull, u]), k), [-1, sizes.null]);
+    return { null: g.node("Sub", [whole, covered]), range: g.node("MatMul", [onRange, u]) };
+  };
+
+  const residual = sample("residual");
+  for (const part of parts)
+    g.output(`squares.${part}`, rowSums(g, g.node("Mul", [residual[part], residual[part]])), ["n"]);
+  if (!secants) return;
+  const made = sample("made");
+  const state = sample("state");
+  for (const part of parts) {
+    const since = (name: string, value: Value) =>
+      g.node("Sub", [value, g.input(`previous.${name}.${part}`, ["n", sizes[part]])]);
+    const dz = since("state", state[part]);
+    const df = since("made", made[part]);
+    g.output(`dzdz.${part}`, rowSums(g, g.node("Mul", [dz, dz])), ["n"]);
+    g.output(`dzdf.${part}`, rowSums(g, g.node("Mul", [dz, df])), ["n"]);
+    g.output(`sample.made.${part}`, made[part], ["n", sizes[part]]);
+    g.output(`sample.state.${part}`, state[part], ["n", sizes[part]]);
+  }
+}
