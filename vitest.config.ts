@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: ["test/build-once.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    reporters: ["default", "./test/count-reporter.ts"],
     pool: "forks",
     maxWorkers: 2,
   },

@@ -90,35 +90,46 @@ const shown = (value: number): string => (Number.isFinite(value) ? String(value)
 const medianAndWorst = (all: readonly number[]): string =>
   `${shown(median(all))} (${shown(Math.max(...all))})`;
 
-const all: Run[] = [];
-for (const steps of stepCounts) {
-  for (const task of tasks) for (const photo of photos) all.push(...(await run(task, steps, photo)));
+const header = ["T", "task", "method", ...levels.map((level) => `${level} dB`)];
+header.push("evaluations to 50 dB", `stops at tol ${defaultTolerance}`, "worst dB there");
+
+/** One row a method: its runs over the photographs. */
+function row(steps: number, task: TaskSettings["task"], method: MethodName, runs: readonly Run[]): string[] {
+  const spent = runs.map((r) => r.evaluations[roundsTo(r, 50)] ?? Number.POSITIVE_INFINITY);
+  return [
+    String(steps),
+    task,
+    method,
+    ...levels.map((level) => medianAndWorst(runs.map((r) => roundsTo(r, level)))),
+    shown(median(spent)),
+    medianAndWorst(runs.map((r) => r.stops)),
+    Math.min(...runs.map((r) => r.psnr[r.stops])).toFixed(1),
+  ];
 }
 
-const rows = stepCounts.flatMap((steps) =>
-  tasks.flatMap(({ task }) =>
-    methods.map((method) => {
-      const runs = all.filter((r) => r.task === task && r.steps === steps && r.method === method);
-      const to = (level: number) => runs.map((r) => roundsTo(r, level));
-      const spent = runs.map((r) => r.evaluations[roundsTo(r, 50)] ?? Number.POSITIVE_INFINITY);
-      return [
-        String(steps),
-        task,
-        method,
-        ...levels.map((level) => medianAndWorst(to(level))),
-        shown(median(spent)),
-        medianAndWorst(runs.map((r) => r.stops)),
-        Math.min(...runs.map((r) => r.psnr[r.stops])).toFixed(1),
-      ];
-    }),
-  ),
-);
 console.log(
-  `${machineLine()}; ${size}x${size}, ${photos.length} photographs: rounds as median (worst), evaluations as median\n`,
+  `${machineLine()}; ${size}x${size}, ${photos.length} photographs: rounds as median (worst), evaluations as median`,
 );
-const header = ["T", "task", "method", ...levels.map((level) => `${level} dB`)];
-console.log(
-  table([...header, "evaluations to 50 dB", `stops at tol ${defaultTolerance}`, "worst dB there"], rows),
-);
-if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(all, null, 1)}\n`);
+const all: Run[] = [];
+for (const steps of stepCounts) {
+  const rows: string[][] = [];
+  for (const task of tasks) {
+    const found: Run[] = [];
+    for (const photo of photos) found.push(...(await run(task, steps, photo)));
+    for (const method of methods) {
+      rows.push(
+        row(
+          steps,
+          task.task,
+          method,
+          found.filter((r) => r.method === method),
+        ),
+      );
+    }
+    all.push(...found);
+    // Written as it grows: a long run that is cut short leaves what it found.
+    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(all, null, 1)}\n`);
+  }
+  console.log(`\n${table(header, rows)}`);
+}
 await solver.release();

@@ -14,7 +14,7 @@ import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
 import { LossyHost } from "./lossy-host.js";
 import { relativeDistance } from "./seeded-values.js";
-import { operatorOf, type TaskSample, taskSamples } from "./task-samples.js";
+import { operatorOf, taskSamples } from "./task-samples.js";
 import { type ToyChainSettings, toyChain } from "./toy-chain.js";
 import { affineToy, smoothToy } from "./toy-networks.js";
 

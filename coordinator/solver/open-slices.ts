@@ -143,6 +143,7 @@ export class OpenSlices {
         );
       } catch (error) {
         if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
+        await this.#slices[index].close();
       }
     }
   }

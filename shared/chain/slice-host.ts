@@ -4,7 +4,8 @@
  *
  * Invariants of a slice [begin, end) of steps:
  * 1. It holds the states begin..end: the states its steps start from, and a copy of the state its last step makes.
- * 2. Both copies of a boundary state receive the same corrections, so they stay equal up to rounding.
+ * 2. Both copies of a boundary state receive the same corrections, so they stay equal up to rounding and to the
+ *    residuals of states that were called final.
  * 3. Rounds arrive in order; a slice that failed is never used again.
  */
 

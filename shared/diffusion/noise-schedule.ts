@@ -49,9 +49,11 @@ function risingTimesteps({ steps, start, spacing }: ScheduleSettings): number[] 
     const skip = Math.floor(start / steps);
     return Array.from({ length: steps }, (_, i) => i * skip);
   }
+  // As numpy.linspace computes it: truncation would turn another order of operations into other timesteps.
   const last = Math.sqrt(start * 0.8);
+  const spacingOf = last / Math.max(1, steps - 1);
   return Array.from({ length: steps }, (_, i) =>
-    Math.trunc((steps === 1 ? 0 : (last * i) / (steps - 1)) ** 2),
+    Math.trunc((i > 0 && i === steps - 1 ? last : i * spacingOf) ** 2),
   );
 }
 

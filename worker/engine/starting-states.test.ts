@@ -2,13 +2,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { initialStateStream, normalDeviates, stepStream } from "../../shared/diffusion/addressable-noise.js";
 import { noiseLevel, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { loadSliceKernels, type SliceKernels } from "../../shared/kernels/slice-kernels.js";
-import * as reference from "../../shared/kernels/slice-reference.js";
-import { splitLayout } from "../../shared/kernels/split-basis.js";
+import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
+import * as reference from "../../shared/kernels/state-reference.js";
 import { relativeDistance, seededValues } from "../../test/seeded-values.js";
 import { operatorOf, taskSamples } from "../../test/task-samples.js";
 import { toyChain } from "../../test/toy-chain.js";
-import { rowsView } from "./slice-states.js";
 import { arcWeights, startingStates, stepOffsets } from "./starting-states.js";
 
 const quarterTurn = fc.double({ min: 0, max: Math.PI / 2, noNaN: true });
@@ -40,29 +38,30 @@ describe("arcWeights", () => {
 
 describe.each([taskSamples[0], taskSamples[5], taskSamples[11]])("startingStates of $name", (sample) => {
   const operator = operatorOf(sample);
-  const layout = splitLayout(operator.basis, operator.picture);
   const { height, width } = sample.size;
   const pixels = 3 * height * width;
   const steps = 10;
   const schedule = noiseSchedule({ steps, start: 1000, spacing: "uniform" });
   const signal = (state: number) => Math.sqrt(schedule.signal[state]);
-  let kernels: SliceKernels;
+  let kernels: StateKernels;
   beforeAll(async () => {
-    kernels = await loadSliceKernels(operator.basis, operator.picture, { threads: 1 });
+    kernels = await loadStateKernels(operator, { threads: 1 });
   });
   afterAll(() => kernels.release());
 
   const chain = (method: "picard" | "secant", nw = 0) =>
     toyChain({ steps, method, sample, weights: { etw: 0, nw } });
   const noise = (stream: number) => normalDeviates({ seed: 1, pictureId: "toy.png", stream }, pixels);
+  const picturesOf = (states: Float32Array) => {
+    const values = reference.toPicture(operator, states);
+    return Array.from({ length: values.length / pixels }, (_, row) =>
+      values.subarray(row * pixels, (row + 1) * pixels),
+    );
+  };
   const pictures = async (spec: Parameters<typeof startingStates>[0]) => {
-    const rows = await startingStates(spec, kernels, layout);
-    return Array.from({ length: spec.end - spec.begin + 1 }, (_, r) => {
-      const [range, rest] = (["range", "null"] as const).map(
-        (part) => rowsView(layout, rows, part, r, r + 1).values,
-      );
-      return reference.synthesize(operator, { range, null: rest });
-    });
+    const states = picturesOf(await startingStates(spec, kernels));
+    expect(states.length).toBe(spec.end - spec.begin + 1);
+    return states;
   };
   const same = (found: Float32Array, expected: Float32Array) =>
     expect(relativeDistance(found, expected)).toBeLessThan(1e-5);
@@ -103,19 +102,14 @@ describe.each([taskSamples[0], taskSamples[5], taskSamples[11]])("startingStates
     same(states.at(-1) ?? new Float32Array(0), spec.chain.pseudoInverse);
   });
 
-  it("stepOffsets are A^+ y without a null part, and fresh noise by step where there is any", async () => {
+  it("stepOffsets are A^+ y, and fresh noise by step where there is any", async () => {
     const spec = { chain: chain("secant"), begin: 2, end: 5, seeds: undefined };
-    const offsets = await stepOffsets(spec, kernels, layout);
-    expect(offsets.null.length).toBe(layout.null);
-    expect(offsets.null.every((v) => v === 0)).toBe(true);
-    same(reference.synthesize(operator, offsets), spec.chain.pseudoInverse);
-    const fresh = await stepOffsets({ ...spec, chain: chain("secant", 0.5) }, kernels, layout);
-    expect(fresh.null.length).toBe(4 * layout.null);
-    for (const r of [1, 2, 3]) {
-      const [range, rest] = (["range", "null"] as const).map(
-        (part) => rowsView(layout, fresh, part, r, r + 1).values,
-      );
-      same(reference.synthesize(operator, { range, null: rest }), noise(stepStream(2 + r - 1)));
-    }
+    const [inverse, ...none] = picturesOf(await stepOffsets(spec, kernels));
+    same(inverse, spec.chain.pseudoInverse);
+    expect(none).toEqual([]);
+    const fresh = picturesOf(await stepOffsets({ ...spec, chain: chain("secant", 0.5) }, kernels));
+    const expected = [spec.chain.pseudoInverse, ...[2, 3, 4].map((step) => noise(stepStream(step)))];
+    expect(fresh.length).toBe(expected.length);
+    for (const [i, picture] of expected.entries()) same(fresh[i], picture);
   });
 });

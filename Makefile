@@ -1,0 +1,42 @@
+# deqfleet needs Node 20.19 or later and make; everything else is installed by these targets.
+
+DEMO = out/demo
+RESTORE = node dist/cli/main.js restore
+# Ten steps keep the demonstration short on a small machine; 25 is the default.
+DEMO_FLAGS = --simulate --workers 4 --plan time-parallel --steps 10 --contact-sheet
+
+.PHONY: demo test check build bench clean
+
+demo: build
+	$(RESTORE) 'photos/*.png' --task sr-average --scale 4 --out $(DEMO)/super-resolution $(DEMO_FLAGS)
+	$(RESTORE) 'photos/*.png' --task inpaint --mask photos/masks/scratches.png --out $(DEMO)/inpainting $(DEMO_FLAGS)
+	@echo
+	@echo "Look at:"
+	@for task in super-resolution inpainting; do \
+	  echo "  before and after   $(CURDIR)/$(DEMO)/$$task/contact-sheet.png"; \
+	  echo "  restored pictures  $(CURDIR)/$(DEMO)/$$task/*.png"; \
+	  echo "  report             $(CURDIR)/$(DEMO)/$$task/report.json"; \
+	done
+
+# The whole suite. The last line reads: N passed, N failed, N skipped.
+test: build
+	node_modules/.bin/vitest run
+
+# Lint, format and types.
+check: node_modules/.installed
+	node_modules/.bin/biome ci .
+	node_modules/.bin/tsc -p tsconfig.test.json
+
+build: node_modules/.installed
+	node_modules/.bin/tsc -p tsconfig.json
+
+bench: build
+	node dist/bench/rounds.js
+	node dist/bench/overhead.js
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	npm ci --loglevel=error
+	@touch $@
+
+clean:
+	rm -rf dist out node_modules
