@@ -82,6 +82,7 @@ function restoreCommand(): Command {
     .option("--max-rounds <n>", "rounds allowed (default: as many as it takes, at most T)", number)
     .option("--workers <n>", "worker processes (default: one a core, at most 8 and one a picture)", number)
     .option("--threads <n>", "threads of each worker (default: cores / workers)", number)
+    .option("--listen <host:port>", "where the coordinator listens (default: 127.0.0.1:0, a free port)")
     .option("--model <file>", "diffusion prior, ONNX (default: the packaged one)")
     .option("--report <file>", "where the report goes (default: report.json in the output folder)")
     .option("--contact-sheet", "also write contact-sheet.png into the output folder")

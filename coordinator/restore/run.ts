@@ -36,6 +36,8 @@ export type StartFleet = (options: {
   /** Of each worker. */
   readonly threads: number;
   readonly modelPath: string;
+  /** Where the coordinator listens, HOST:PORT. */
+  readonly listen: string;
   readonly signal: AbortSignal;
   readonly onEvent: (event: WorkerEvent) => void;
 }) => Promise<Fleet>;
@@ -111,6 +113,7 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
     return await startFleet({
       ...shape,
       modelPath: record.settings.model,
+      listen: record.settings.listen,
       signal,
       onEvent: (event) => onEvent({ event: "worker", ...event }),
     });

@@ -36,6 +36,7 @@ export const restoreOptionsSchema = z
     spacing: z.enum(timestepSpacings),
     workers: count,
     threads: count,
+    listen: z.string().regex(/^.+:\d{1,5}$/, "needs HOST:PORT, port 0 for a free one"),
     plan: z.enum(planNames),
     method: z.enum(methodNames as [MethodName, ...MethodName[]]),
     tol: z.number().gt(0),
@@ -87,6 +88,8 @@ export const restoreSettingsSchema = z.strictObject({
   workers: z.int().nullable(),
   /** Threads of each worker; null: the cores divided by the workers. */
   threads: z.int().nullable(),
+  /** Where the coordinator listens for its workers, HOST:PORT. */
+  listen: z.string(),
   /** The model file. */
   model: z.string(),
   /** The report file. */
@@ -189,6 +192,7 @@ export function resolveRestoreSettings(
     plan: options.plan ?? "auto",
     workers: options.workers ?? null,
     threads: options.threads ?? null,
+    listen: options.listen ?? "127.0.0.1:0",
     model: absolute(options.model ?? defaultModel),
     report: options.report === undefined ? resolve(out, "report.json") : absolute(options.report),
     contactSheet: options.contactSheet ?? false,

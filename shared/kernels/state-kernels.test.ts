@@ -124,8 +124,7 @@ describe.each([...taskSamples, ...largeSamples])("$name", (sample) => {
   it.each([1, 2, 5])("riders, %i rows", async (rows) => {
     if (riderCount === 0) return expect(kernels.riders).toBeUndefined();
     const z = states(rows, 3);
-    const { riders } = await rowInputs(z);
-    near(riders.values, reference.riders(operator, z), norm(z), "riders");
+    near((await rowInputs(z)).riders.values, reference.riders(operator, z), norm(z), "riders");
   });
 
   it.each([
@@ -251,10 +250,7 @@ describe.each([...taskSamples, ...largeSamples])("$name", (sample) => {
         [`previous.state.${part}`, array(before.state[part], n, sizes[part])],
       ]),
     );
-    const residualInputs = {
-      ...(await rowInputs(rows)),
-      ...named("residual", quantities.residual, k),
-    };
+    const residualInputs = { ...(await rowInputs(rows)), ...named("residual", quantities.residual, k) };
     await kernels.secants.run(
       {
         ...residualInputs,

@@ -1,9 +1,19 @@
 /** The protocol of proto/deqfleet/v1: its version, its definition, and how channels and servers are set up for it. */
 import { fileURLToPath } from "node:url";
-import { type ChannelOptions, credentials, loadPackageDefinition, type ServerOptions } from "@grpc/grpc-js";
+import {
+  type ChannelOptions,
+  credentials,
+  loadPackageDefinition,
+  logVerbosity,
+  type ServerOptions,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "../package-root.js";
 import type { ProtoGrpcType } from "./generated/slice.js";
+
+// Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
+if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
 export const protocolVersion = 1;
