@@ -21,6 +21,7 @@ export class PrefixScan {
     const loading = this.#kernels.get(space) ?? loadStateKernels(space, { threads: 1 });
     this.#kernels.delete(space);
     this.#kernels.set(space, loading);
+    loading.catch(() => this.#kernels.delete(space));
     const [oldest] = this.#kernels.keys();
     if (this.#kernels.size > keptSpaces) this.#kernels.delete(oldest);
     return loading;

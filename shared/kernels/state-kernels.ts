@@ -7,6 +7,7 @@
  */
 import { GraphBuilder, type Value } from "../onnx/graph-builder.js";
 import { Kernel, type SessionLimits } from "../onnx/session.js";
+import { partSamples } from "./sampling.js";
 import {
   type Part,
   parts,
@@ -32,37 +33,11 @@ export interface StateKernels {
   readonly mix: Kernel;
   /** <a_i, b_i> of every row. */
   readonly rowDots: Kernel;
-  /** Squares of residuals on each part, measured on a sample (see {@link sampleStride}). */
+  /** Squares of residuals on each part, on samples (sampling.ts). */
   readonly residuals: Kernel;
   /** The same, and the products of the secant estimate. */
   readonly secants: Kernel;
   release(): Promise<void>;
-}
-
-/** Numbers that suffice for a mean square, those of a 64x64 picture: its error falls with their square root. */
-const sampledNumbers = 12288;
-
-/**
- * k: residuals and secants of pictures larger than 64x64 are measured on every k-th pixel of every k-th line. At full
- * density they would cost more memory traffic than the correction itself, for scalars. That every number of the restored
- * picture is finite is checked on all of it, at the end.
- */
-export const sampleStride = (space: StateSpace): number =>
-  Math.max(1, Math.floor(Math.sqrt(stateSize(space) / sampledNumbers)));
-
-/** Numbers of one state that are sampled, on each part: riders are few and all counted. */
-export function sampledSizes(space: StateSpace): Record<Part, number> {
-  const { height, width } = space.picture;
-  const k = sampleStride(space);
-  const pixels = 3 * Math.ceil(height / k) * Math.ceil(width / k);
-  return { range: riderSize(space) || pixels, null: pixels };
-}
-
-/** What a sampled sum of squares is multiplied by to stand for the whole state. */
-export function samplingFactors(space: StateSpace): Record<Part, number> {
-  const size = sampledSizes(space);
-  const factor = stateSize(space) / size.null;
-  return { range: riderSize(space) > 0 ? 1 : factor, null: factor };
 }
 
 /** Builds the graphs of {@link StateKernels} and loads them. */
@@ -138,49 +113,58 @@ function rowSums(g: GraphBuilder, values: Value): Value {
  * parts, and <dz, dz>, <dz, df> against those of the round before.
  */
 function measure(g: GraphBuilder, states: StateGraph, space: StateSpace, secants: boolean): void {
-  const k = sampleStride(space);
-  const { height, width } = space.picture;
-  const riderCount = riderSize(space);
-  const sizes = sampledSizes(space);
+  const samples = partSamples(space);
   const rows = g.input("rows", ["k", stateSize(space)]);
-  const riders = riderCount > 0 ? g.input("riders", ["k", riderCount]) : undefined;
-  const sampled = g.reshape(states.sample(g.reshape(rows, [-1, 3, height, width]), k), [-1, sizes.null]);
-  const insideOf = () => {
-    const mask = g.constant(rangeMask(space), [1, 3, height, width]);
-    return g.reshape(states.sample(mask, k), [1, sizes.null]);
-  };
-  const inside = riders ? undefined : insideOf();
-  const outside = inside && g.node("Sub", [g.constant(Float32Array.of(1), [1]), inside]);
-
-  const sample = (quantity: string): Record<Part, Value> => {
-    const onNull = g.input(`${quantity}.null`, ["n", "k"]);
-    const onRange = g.input(`${quantity}.range`, ["n", "k"]);
-    const whole = g.node("MatMul", [onNull, sampled]);
-    if (inside && outside) {
-      return {
-        null: g.node("Mul", [whole, outside]),
-        range: g.node("Mul", [g.node("MatMul", [onRange, sampled]), inside]),
-      };
-    }
-    const u = riders ?? rows;
-    const covered = g.reshape(states.spread(g.node("MatMul", [onNull, u]), k), [-1, sizes.null]);
-    return { null: g.node("Sub", [whole, covered]), range: g.node("MatMul", [onRange, u]) };
-  };
-
-  const residual = sample("residual");
-  for (const part of parts)
+  const riders = riderSize(space) > 0 ? g.input("riders", ["k", riderSize(space)]) : undefined;
+  const measured = measuredRows(g, states, space, rows, riders);
+  const quantity = (name: string) =>
+    onParts((part) => g.node("MatMul", [g.input(`${name}.${part}`, ["n", "k"]), measured[part]]));
+  const residual = quantity("residual");
+  for (const part of parts) {
     g.output(`squares.${part}`, rowSums(g, g.node("Mul", [residual[part], residual[part]])), ["n"]);
+  }
   if (!secants) return;
-  const made = sample("made");
-  const state = sample("state");
+  const made = quantity("made");
+  const state = quantity("state");
   for (const part of parts) {
     const since = (name: string, value: Value) =>
-      g.node("Sub", [value, g.input(`previous.${name}.${part}`, ["n", sizes[part]])]);
+      g.node("Sub", [value, g.input(`previous.${name}.${part}`, ["n", samples[part].size])]);
     const dz = since("state", state[part]);
     const df = since("made", made[part]);
     g.output(`dzdz.${part}`, rowSums(g, g.node("Mul", [dz, dz])), ["n"]);
     g.output(`dzdf.${part}`, rowSums(g, g.node("Mul", [dz, df])), ["n"]);
-    g.output(`sample.made.${part}`, made[part], ["n", sizes[part]]);
-    g.output(`sample.state.${part}`, state[part], ["n", sizes[part]]);
+    g.output(`sample.made.${part}`, made[part], ["n", samples[part].size]);
+    g.output(`sample.state.${part}`, state[part], ["n", samples[part].size]);
   }
+}
+
+const onParts = (make: (part: Part) => Value): Record<Part, Value> => ({
+  range: make("range"),
+  null: make("null"),
+});
+
+/** The parts of all rows, as far as they are measured. */
+function measuredRows(
+  g: GraphBuilder,
+  states: StateGraph,
+  space: StateSpace,
+  rows: Value,
+  riders: Value | undefined,
+): Record<Part, Value> {
+  const samples = partSamples(space);
+  const at = (positions: readonly number[]) => g.node("Gather", [rows, g.integers(positions)], { axis: 1 });
+  if (riders) {
+    const { positions } = samples.null;
+    const rest = positions
+      ? g.node("Sub", [at(positions), states.rangeAt(riders, positions)])
+      : states.addRange(rows, g.node("Neg", [riders]));
+    return { range: riders, null: rest };
+  }
+  const mask = rangeMask(space);
+  return onParts((part) => {
+    const { positions } = samples[part];
+    if (positions) return at(positions);
+    const inPart = part === "range" ? mask : mask.map((v) => 1 - v);
+    return g.node("Mul", [rows, g.constant(inPart, [1, mask.length])]);
+  });
 }

@@ -57,10 +57,6 @@ const transpose = (matrix: Float32Array, rows: number, columns: number): Float32
     (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)],
   );
 
-/** Rows 0, k, 2k, .. of a matrix. */
-const everyKthRow = (matrix: Float32Array, columns: number, k: number): Float32Array =>
-  matrix.filter((_, i) => Math.floor(i / columns) % k === 0);
-
 /** Subgraphs of one space. States are [n, 3 H W], pictures [n, 3, H, W], riders [n, riderSize]. */
 export class StateGraph {
   readonly #g: GraphBuilder;
@@ -81,76 +77,77 @@ export class StateGraph {
   toPicture(state: Value): Value {
     const basis = spectralBasis(this.#space);
     const grid = this.#planes(state);
-    return basis ? this.#adjoint(grid, basis, 1) : grid;
+    return basis ? this.#adjoint(grid, basis) : grid;
   }
 
   /** u = V^T z, for spaces with riders. */
   riders(state: Value): Value {
     const g = this.#g;
-    const { basis } = this.#space;
-    const planes = this.#planes(state);
+    const { basis, picture } = this.#space;
+    const { height, width } = picture;
     if (basis.kind === "block-mean") {
+      // Sum / scale of every block: lines are summed first, which is faster than pooling both ways at once.
       const { scale } = basis;
-      const mean = g.node("AveragePool", [planes], { kernel_shape: [scale, scale], strides: [scale, scale] });
-      return this.#flat(g.node("Mul", [mean, g.constant(Float32Array.of(scale), [1])]));
+      const lines = g.reshape(state, [-1, scale, width]);
+      const sums = g.node("ReduceSum", [lines, g.integers([1])], { keepdims: 0 });
+      const strips = g.reshape(sums, [-1, 3, height / scale, width]);
+      return this.#flat(g.node("AveragePool", [strips], { kernel_shape: [1, scale], strides: [1, scale] }));
     }
+    const planes = this.#planes(state);
     if (basis.kind === "channel")
       return this.#flat(g.node("Conv", [planes, g.constant(basis.weights, [1, 3, 1, 1])]));
-    if (basis.kind !== "separable") throw new Error(`states of a ${basis.kind} basis have no riders`);
-    const range = this.#leftRight(planes, basis);
-    if (!basis.kept) return this.#flat(range);
-    const kept = g.constant(Float32Array.from(basis.kept), [1, 3, basis.rows, basis.columns]);
-    return this.#flat(g.node("Mul", [range, kept]));
+    return this.#flat(this.#leftRight(planes, this.#riderBasis()));
   }
 
   /** z + V u, for spaces with riders. */
   addRange(state: Value, riders: Value): Value {
     const g = this.#g;
     const { basis, picture } = this.#space;
-    const { width } = picture;
-    if (basis.kind !== "block-mean") {
-      return this.#flat(g.node("Add", [this.#planes(state), this.spread(riders, 1)]));
+    const { height, width } = picture;
+    if (basis.kind === "block-mean") {
+      // Columns are repeated by a small product, rows by broadcasting; Resize takes three times as long.
+      const lines = g.reshape(this.#repeatColumns(riders, basis.scale), [-1, 1, width]);
+      const sum = g.node("Add", [g.reshape(state, [-1, basis.scale, width]), lines]);
+      return g.reshape(sum, [-1, stateSize(this.#space)]);
     }
-    // Columns are repeated by a small product, rows by broadcasting; Resize takes three times as long.
-    const lines = g.reshape(this.#repeatColumns(riders), [-1, 1, width]);
-    const sum = g.node("Add", [g.reshape(state, [-1, basis.scale, width]), lines]);
-    return g.reshape(sum, [-1, stateSize(this.#space)]);
+    if (basis.kind === "channel") {
+      const gray = g.reshape(riders, [-1, 1, height, width]);
+      const colours = g.node("Mul", [gray, g.constant(basis.weights, [1, 3, 1, 1])]);
+      return this.#flat(g.node("Add", [this.#planes(state), colours]));
+    }
+    const separable = this.#riderBasis();
+    const grid = g.reshape(riders, [-1, 3, separable.rows, separable.columns]);
+    return this.#flat(g.node("Add", [this.#planes(state), this.#adjoint(grid, separable)]));
   }
 
-  /** V u at every k-th pixel of every k-th line, [n, 3, lines, columns], for spaces with riders. */
-  spread(riders: Value, k: number): Value {
+  /** (V u) at the given positions of a state, [n, positions], for picture spaces whose V is sparse. */
+  rangeAt(riders: Value, positions: readonly number[]): Value {
     const g = this.#g;
     const { basis, picture } = this.#space;
     const { height, width } = picture;
+    const area = height * width;
+    const gather = (indices: readonly number[], weights: readonly number[]) =>
+      g.node("Mul", [
+        g.node("Gather", [riders, g.integers(indices)], { axis: 1 }),
+        g.constant(Float32Array.from(weights), [1, weights.length]),
+      ]);
     if (basis.kind === "block-mean") {
       const { scale } = basis;
-      const blockOf = (count: number) =>
-        Array.from({ length: Math.ceil(count / k) }, (_, j) => Math.floor((j * k) / scale));
-      const means = g.node("Mul", [riders, g.constant(Float32Array.of(1 / scale), [1])]);
-      const grid = g.reshape(means, [-1, 3, height / scale, width / scale]);
-      const lines = g.node("Gather", [grid, g.integers(blockOf(height))], { axis: 2 });
-      return g.node("Gather", [lines, g.integers(blockOf(width))], { axis: 3 });
+      const blockOf = (at: number) => {
+        const [line, column] = [Math.floor((at % area) / width), at % width];
+        const lines = Math.floor(at / area) * (height / scale) + Math.floor(line / scale);
+        return lines * (width / scale) + Math.floor(column / scale);
+      };
+      return gather(
+        positions.map(blockOf),
+        positions.map(() => 1 / scale),
+      );
     }
-    if (basis.kind === "channel") {
-      const pixels = this.sample(g.reshape(riders, [-1, 1, height, width]), k);
-      return g.node("Mul", [pixels, g.constant(basis.weights, [1, 3, 1, 1])]);
-    }
-    if (basis.kind !== "separable") throw new Error(`states of a ${basis.kind} basis have no riders`);
-    return this.#adjoint(g.reshape(riders, [-1, 3, basis.rows, basis.columns]), basis, k);
-  }
-
-  /** Every k-th pixel of every k-th line, [n, c, H, W] -> [n, c, lines, columns]. */
-  sample(planes: Value, k: number): Value {
-    if (k === 1) return planes;
-    const g = this.#g;
-    const { height, width } = this.#space.picture;
-    const [from, to, axes, steps] = [
-      [0, 0],
-      [height, width],
-      [2, 3],
-      [k, k],
-    ].map((values) => g.integers(values));
-    return g.node("Slice", [planes, from, to, axes, steps]);
+    if (basis.kind !== "channel") throw new Error(`states of a ${basis.kind} basis are not sampled`);
+    return gather(
+      positions.map((at) => at % area),
+      positions.map((at) => basis.weights[Math.floor(at / area)]),
+    );
   }
 
   /** [n, 3 H W] -> [n, 3, H, W]. */
@@ -163,19 +160,21 @@ export class StateGraph {
     return this.#g.node("Flatten", [value], { axis: 1 });
   }
 
+  #riderBasis(): Separable {
+    const { basis } = this.#space;
+    if (basis.kind === "separable" && !basis.kept) return basis;
+    throw new Error(`states of this ${basis.kind} basis have no riders`);
+  }
+
   /** Lines of u / scale with every column repeated, [.., W]. */
-  #repeatColumns(riders: Value): Value {
-    const { basis, picture } = this.#space;
-    const scale = basis.kind === "block-mean" ? basis.scale : 1;
-    const { width } = picture;
+  #repeatColumns(riders: Value, scale: number): Value {
+    const { width } = this.#space.picture;
     const few = width / scale;
     const repeat = Float32Array.from({ length: few * width }, (_, i) =>
       Math.floor(i / width) === Math.floor((i % width) / scale) ? 1 / scale : 0,
     );
-    return this.#g.node("MatMul", [
-      this.#g.reshape(riders, [-1, few]),
-      this.#g.constant(repeat, [few, width]),
-    ]);
+    const lines = this.#g.reshape(riders, [-1, few]);
+    return this.#g.node("MatMul", [lines, this.#g.constant(repeat, [few, width])]);
   }
 
   /** left x right^T. */
@@ -186,14 +185,11 @@ export class StateGraph {
     return g.node("MatMul", [product, g.constant(transpose(right, columns, width), [width, columns])]);
   }
 
-  /** Every k-th pixel of every k-th line of left^T v right. */
-  #adjoint(planes: Value, { left, right, rows, columns }: Separable, k: number): Value {
+  /** left^T v right. */
+  #adjoint(planes: Value, { left, right, rows, columns }: Separable): Value {
     const g = this.#g;
     const { height, width } = this.#space.picture;
-    const lines = everyKthRow(transpose(left, rows, height), rows, k);
-    const product = g.node("MatMul", [g.constant(lines, [lines.length / rows, rows]), planes]);
-    const samples = Math.ceil(width / k);
-    const pixels = right.filter((_, i) => (i % width) % k === 0);
-    return g.node("MatMul", [product, g.constant(pixels, [columns, samples])]);
+    const product = g.node("MatMul", [g.constant(transpose(left, rows, height), [height, rows]), planes]);
+    return g.node("MatMul", [product, g.constant(right, [columns, width])]);
   }
 }

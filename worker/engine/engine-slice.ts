@@ -16,12 +16,13 @@ import type {
   SliceSpec,
 } from "../../shared/chain/slice-host.js";
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { PictureError } from "../../shared/errors.js";
-import { type StateKernels, samplingFactors } from "../../shared/kernels/state-kernels.js";
-import { stateSize } from "../../shared/kernels/state-space.js";
+import { partSamples } from "../../shared/kernels/sampling.js";
+import type { StateKernels } from "../../shared/kernels/state-kernels.js";
+import { type Part, stateSize } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
 import { MixingHistory } from "./mixing-history.js";
 import type { NoiseEstimator } from "./network.js";
+import { refuseNonFinite } from "./non-finite.js";
 import {
   type Combinations,
   combineInputs,
@@ -51,6 +52,8 @@ export class EngineSlice implements Slice {
   readonly #steps: number;
   #current: SliceBuffer;
   #spare: SliceBuffer;
+  /** What sampled sums stand for (sampling.ts). */
+  readonly #factors: Readonly<Record<Part, number>>;
   readonly #jacobians: StepJacobian[];
   readonly #secants: SecantMemory | undefined;
   readonly #history: MixingHistory | undefined;
@@ -70,6 +73,8 @@ export class EngineSlice implements Slice {
     this.#schedule = schedule;
     this.#steps = steps;
     [this.#current, this.#spare] = buffers;
+    const samples = partSamples(kernels.space);
+    this.#factors = { range: samples.range.factor, null: samples.null.factor };
     this.#jacobians = Array.from({ length: steps }, (_, r) =>
       jacobian === "secant"
         ? heldPictureJacobian(schedule, spec.begin + r)
@@ -132,13 +137,8 @@ export class EngineSlice implements Slice {
       network += await this.#evaluate(one, 0, 1, begin);
       const algebra = { schedule: this.#schedule, weights, begin };
       await this.#combine(one, stepRows(one, algebra, 0), one.firstState, one.states(1, 2));
-      this.#refuseNonFinite(
-        one,
-        [one.states(1, 2).values.reduce((sum, value) => sum + value, 0)],
-        0,
-        begin,
-        `step ${r + 1}`,
-      );
+      const sum = one.states(1, 2).values.reduce((sum, value) => sum + value, 0);
+      refuseNonFinite([sum], one, 0, { ...this.#where(begin), when: `step ${r + 1}` });
       one.copy(one, one.firstState + 1, one.firstState + 2, one.firstState);
     }
     const exit = await this.#picture(one, 0);
@@ -178,6 +178,12 @@ export class EngineSlice implements Slice {
     const x = this.#planes({ values: new Float32Array(state.values.length), dims: [1] });
     await toPicture.run({ state }, { x });
     return x.values;
+  }
+
+  /** Names the chain's part in errors. */
+  #where(begin: number) {
+    const { pictureId } = this.#spec.chain;
+    return { pictureId, timesteps: this.#schedule.timesteps.slice(begin) };
   }
 
   #algebra() {
@@ -256,11 +262,13 @@ export class EngineSlice implements Slice {
       });
     }
     await (this.#secants ? this.#kernels.secants : this.#kernels.residuals).run(inputs, outputs);
-    const factors = samplingFactors(this.#kernels.space);
     const size = stateSize(this.#kernels.space);
     const [range, rest] = [outputs["squares.range"].values, outputs["squares.null"].values];
-    const residuals = Array.from(range, (r, i) => (r * factors.range + rest[i] * factors.null) / size);
-    this.#refuseNonFinite(buffer, residuals, from, this.#spec.begin, when);
+    const residuals = Array.from(
+      range,
+      (r, i) => (r * this.#factors.range + rest[i] * this.#factors.null) / size,
+    );
+    refuseNonFinite(residuals, buffer, from, { ...this.#where(this.#spec.begin), when });
     if (this.#secants && moved) {
       estimateJacobians(this.#jacobians, outputs, this.#schedule, this.#spec.begin, from);
     }
@@ -276,28 +284,6 @@ export class EngineSlice implements Slice {
     const out = { values: exit, dims: [1, exit.length] };
     await this.#combine(buffer, lastRow(corrections), buffer.firstState + from, out);
     return exit;
-  }
-
-  /** Only once a sum is found not to be finite are the numbers looked at, to name the timestep. */
-  #refuseNonFinite(
-    buffer: SliceBuffer,
-    sums: readonly number[],
-    from: number,
-    begin: number,
-    when: string,
-  ): void {
-    if (sums.every((sum) => Number.isFinite(sum))) return;
-    const { pictureId } = this.#spec.chain;
-    const steps = Array.from(sums, (_, i) => from + i);
-    const broken = steps.find((r) => buffer.noise(r, r + 1).values.some((value) => !Number.isFinite(value)));
-    if (broken === undefined) {
-      throw new PictureError(
-        `picture ${pictureId}: the states overflowed in ${when}; check the measurement's range`,
-      );
-    }
-    throw new PictureError(
-      `picture ${pictureId}: the network's noise estimate is not finite in ${when} at timestep ${this.#schedule.timesteps[begin + broken]}; check the model (fp16 overflow?) and the picture`,
-    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the secant estimate remembers of the round before: samples of z and f(z) of every step, on both parts. */
 import { type StepJacobian, secantJacobian } from "../../shared/chain/jacobian.js";
 import type { NoiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { sampledSizes } from "../../shared/kernels/state-kernels.js";
+import { partSamples } from "../../shared/kernels/sampling.js";
 import { type Part, parts, type StateSpace } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
 import { rowsOf } from "./slice-buffer.js";
@@ -16,7 +16,8 @@ export class SecantMemory {
   #before: Samples;
 
   constructor(space: StateSpace, steps: number) {
-    this.#sizes = sampledSizes(space);
+    const { range, null: rest } = partSamples(space);
+    this.#sizes = { range: range.size, null: rest.size };
     this.#steps = steps;
     const part = (): Record<Part, Float32Array> => ({
       range: new Float32Array(steps * this.#sizes.range),
