@@ -15,7 +15,7 @@ const sampledNumbers = 6144;
 /** Smaller states, those of 64x64 pictures and below, are measured whole. */
 const wholeUpTo = 12288;
 
-/** One of each of `count / sampledNumbers` neighbours; all of `candidates` if they are few, and never none. */
+/** One of every run of `count / sampledNumbers` candidates; all if there are fewer, and never none. */
 function jittered(candidates: (index: number) => number, count: number): number[] {
   const samples = Math.max(1, Math.min(count, sampledNumbers));
   const run = count / samples;

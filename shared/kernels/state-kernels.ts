@@ -7,7 +7,7 @@
  */
 import { GraphBuilder, type Value } from "../onnx/graph-builder.js";
 import { Kernel, type SessionLimits } from "../onnx/session.js";
-import { partSamples } from "./sampling.js";
+import { type PartSample, partSamples } from "./sampling.js";
 import {
   type Part,
   parts,
@@ -19,9 +19,13 @@ import {
   stateSize,
 } from "./state-space.js";
 
+type Samples = Readonly<Record<Part, PartSample>>;
+
 /** The sessions of a state space. States are [n, 3 H W], riders [n, riderSize]. */
 export interface StateKernels {
   readonly space: StateSpace;
+  /** What of each part the measuring kernels look at. */
+  readonly samples: Samples;
   /** Picture -> state and back; undefined where they are the same. */
   readonly toState: Kernel | undefined;
   readonly toPicture: Kernel | undefined;
@@ -45,6 +49,7 @@ export async function loadStateKernels(space: StateSpace, limits: SessionLimits)
   const { height, width } = space.picture;
   const size = stateSize(space);
   const riders = riderSize(space);
+  const samples = partSamples(space);
   const pictureDims = ["n", 3, height, width] as const;
   const loading: Promise<Kernel>[] = [];
   const graph = (name: string, body: (g: GraphBuilder, states: StateGraph) => void): Promise<Kernel> => {
@@ -57,6 +62,7 @@ export async function loadStateKernels(space: StateSpace, limits: SessionLimits)
   const spectral = spectralBasis(space) !== undefined;
   const kernels = {
     space,
+    samples,
     toState: await (spectral &&
       graph("to-state", (g, states) =>
         g.output("state", states.toState(g.input("x", pictureDims)), ["n", size]),
@@ -88,8 +94,8 @@ export async function loadStateKernels(space: StateSpace, limits: SessionLimits)
       const product = g.node("Mul", [g.input("a", ["n", size]), g.input("b", ["n", size])]);
       g.output("dots", rowSums(g, product), ["n"]);
     }),
-    residuals: await graph("residuals", (g, states) => measure(g, states, space, false)),
-    secants: await graph("secants", (g, states) => measure(g, states, space, true)),
+    residuals: await graph("residuals", (g, states) => measure(g, states, space, samples, false)),
+    secants: await graph("secants", (g, states) => measure(g, states, space, samples, true)),
   };
   return {
     ...kernels,
@@ -112,11 +118,16 @@ function rowSums(g: GraphBuilder, values: Value): Value {
  * f(z), `state` z. Outputs: `squares.part` of the residuals; with secants also samples of `made` and `state` on both
  * parts, and <dz, dz>, <dz, df> against those of the round before.
  */
-function measure(g: GraphBuilder, states: StateGraph, space: StateSpace, secants: boolean): void {
-  const samples = partSamples(space);
+function measure(
+  g: GraphBuilder,
+  states: StateGraph,
+  space: StateSpace,
+  samples: Samples,
+  secants: boolean,
+): void {
   const rows = g.input("rows", ["k", stateSize(space)]);
   const riders = riderSize(space) > 0 ? g.input("riders", ["k", riderSize(space)]) : undefined;
-  const measured = measuredRows(g, states, space, rows, riders);
+  const measured = measuredRows(g, states, space, samples, rows, riders);
   const quantity = (name: string) =>
     onParts((part) => g.node("MatMul", [g.input(`${name}.${part}`, ["n", "k"]), measured[part]]));
   const residual = quantity("residual");
@@ -148,10 +159,10 @@ function measuredRows(
   g: GraphBuilder,
   states: StateGraph,
   space: StateSpace,
+  samples: Samples,
   rows: Value,
   riders: Value | undefined,
 ): Record<Part, Value> {
-  const samples = partSamples(space);
   const at = (positions: readonly number[]) => g.node("Gather", [rows, g.integers(positions)], { axis: 1 });
   if (riders) {
     const { positions } = samples.null;

@@ -5,7 +5,7 @@
  * States are [n, 3 H W], pictures [n, 3, H, W], riders [n, riderSize], coefficient matrices row-major.
  */
 import type { DegradationOperator } from "../operators/operator.js";
-import { sampleStride } from "./state-kernels.js";
+import { partSamples } from "./sampling.js";
 import { type Part, riderSize, spectralBasis, stateSize } from "./state-space.js";
 
 /** One array for each part. */
@@ -111,26 +111,30 @@ export function rowDots(a: Float32Array, b: Float32Array, size: number): Float32
   return Float32Array.from(dots);
 }
 
-/** Every k-th pixel of every k-th line, of all channels. */
-function sampled({ picture }: DegradationOperator, states: Float32Array, k: number): Float32Array {
-  const { height, width } = picture;
-  return states.filter((_, i) => (i % width) % k === 0 && (Math.floor(i / width) % height) % k === 0);
+/** The numbers of every state at the given positions; all of them if there are none given. */
+function sampled(
+  operator: DegradationOperator,
+  states: Float32Array,
+  positions: readonly number[] | undefined,
+): Float32Array {
+  if (!positions) return states;
+  return eachRow(states, stateSize(operator), (state) => Float32Array.from(positions, (at) => state[at]));
 }
 
 /**
  * What is measured of a state on each part: on the range all riders, or where there are none the sampled numbers of P z;
- * on the null space the sampled numbers of z - P z.
+ * on the null space the sampled numbers of z - P z. Positions are those of `sampling.ts`.
  * @param states of each part's own coefficients, [n, 3 H W]
  */
 export function samples(operator: DegradationOperator, states: OnParts): OnParts {
-  const k = sampleStride(operator);
+  const at = partSamples(operator);
   const covered = project(operator, states.null);
   const rest = states.null.map((v, i) => v - covered[i]);
   const range =
     riderSize(operator) > 0
       ? riders(operator, states.range)
-      : sampled(operator, project(operator, states.range), k);
-  return { range, null: sampled(operator, rest, k) };
+      : sampled(operator, project(operator, states.range), at.range.positions);
+  return { range, null: sampled(operator, rest, at.null.positions) };
 }
 
 /** The samples of coefficients . rows; coefficients [n, k], rows [k, 3 H W]. */

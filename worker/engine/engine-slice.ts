@@ -16,7 +16,6 @@ import type {
   SliceSpec,
 } from "../../shared/chain/slice-host.js";
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { partSamples } from "../../shared/kernels/sampling.js";
 import type { StateKernels } from "../../shared/kernels/state-kernels.js";
 import { type Part, stateSize } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
@@ -73,14 +72,13 @@ export class EngineSlice implements Slice {
     this.#schedule = schedule;
     this.#steps = steps;
     [this.#current, this.#spare] = buffers;
-    const samples = partSamples(kernels.space);
-    this.#factors = { range: samples.range.factor, null: samples.null.factor };
+    this.#factors = { range: kernels.samples.range.factor, null: kernels.samples.null.factor };
     this.#jacobians = Array.from({ length: steps }, (_, r) =>
       jacobian === "secant"
         ? heldPictureJacobian(schedule, spec.begin + r)
         : heldNoiseJacobian(schedule, spec.begin + r, spec.chain.weights),
     );
-    this.#secants = jacobian === "secant" ? new SecantMemory(kernels.space, steps) : undefined;
+    this.#secants = jacobian === "secant" ? new SecantMemory(kernels, steps) : undefined;
     this.#history = mixing && new MixingHistory(mixing, kernels, steps + 1);
   }
 

@@ -1,8 +1,8 @@
 /** What the secant estimate remembers of the round before: samples of z and f(z) of every step, on both parts. */
 import { type StepJacobian, secantJacobian } from "../../shared/chain/jacobian.js";
 import type { NoiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { partSamples } from "../../shared/kernels/sampling.js";
-import { type Part, parts, type StateSpace } from "../../shared/kernels/state-space.js";
+import type { StateKernels } from "../../shared/kernels/state-kernels.js";
+import { type Part, parts } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
 import { rowsOf } from "./slice-buffer.js";
 
@@ -15,8 +15,7 @@ export class SecantMemory {
   #now: Samples;
   #before: Samples;
 
-  constructor(space: StateSpace, steps: number) {
-    const { range, null: rest } = partSamples(space);
+  constructor({ samples: { range, null: rest } }: StateKernels, steps: number) {
     this.#sizes = { range: range.size, null: rest.size };
     this.#steps = steps;
     const part = (): Record<Part, Float32Array> => ({
