@@ -52,7 +52,7 @@ describe("finalSteps", () => {
   });
 
   it("asks more of long chains", () => {
-    expect(finalTolerance(99)).toBe(1e-4);
+    expect(finalTolerance(99)).toBe(3e-5);
     expect(finalTolerance(100)).toBe(1e-5);
     expect(finalSteps(0, [below], 99)).toBe(1);
     expect(finalSteps(0, [below], 100)).toBe(0);

@@ -8,8 +8,9 @@ import { type NoiseSchedule, residualScale } from "../../shared/diffusion/noise-
 
 /** Largest root-mean-square residual of a state that may be called final. */
 export function finalTolerance(steps: number): number {
-  // Long chains add up more of it; measured on the default prior.
-  return steps >= 100 ? 1e-5 : 1e-4;
+  // Small enough that plain iteration with its final states left out still ends within 1e-4 of the serial picture
+  // (1e-4 here ended at 2.2e-4); long chains add up more of it. Measured on the default prior.
+  return steps >= 100 ? 1e-5 : 3e-5;
 }
 
 /**
