@@ -4,7 +4,7 @@ import { clampedPsnr, photoNames, photoTasks } from "../bench/photo-chain.js";
 import type { PhotoChainSettings, PhotoSolver } from "../bench/photo-solver.js";
 import { methodNames } from "../shared/chain/method.js";
 import { defaultTolerance } from "../shared/config/restore-settings.js";
-import { norm, relativeDistance } from "./seeded-values.js";
+import { relativeDistance } from "./seeded-values.js";
 
 /** dB between the time-parallel and the serial picture at the default tolerance, at least. */
 const enough = 50;
@@ -60,10 +60,7 @@ export async function expectUnequalEarly(
   expect(clampedPsnr(picture, serial)).toBeLessThan(enough);
 }
 
-/**
- * With as many rounds as it takes plain iteration ends at the serial picture itself. States whose residual is under the
- * final tolerance are not evaluated again: where that saves a round, the picture is only as exact as that tolerance.
- */
+/** With as many rounds as it takes, T at most, plain iteration ends at the serial picture itself. */
 export async function expectExactPicture(
   solver: PhotoSolver,
   { workers, ...settings }: SharedChain,
