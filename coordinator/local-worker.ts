@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
 import { packageRoot } from "../shared/package-root.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
-import { workerEnvironment } from "./worker-environment.js";
+import { workerEnvironment, workerFlags } from "./worker-environment.js";
 
 /** How often a worker's health is asked for, and what silence means. */
 export interface HealthTimings {
@@ -102,7 +102,7 @@ export class LocalWorker {
     const child = fork(workerEntry, ["--model", modelPath, "--threads", String(threads)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // Inspector flags of the parent would make the child listen on the same port.
-      execArgv: [],
+      execArgv: [...workerFlags],
       env: workerEnvironment(process.env),
     });
     this.#process = child;
