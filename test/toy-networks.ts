@@ -67,7 +67,3 @@ export const affineToy = (seed: number): ToyNetwork =>
     const [slope, offset] = seededValues(2, seed + 1000 * t);
     return x.map((v) => 0.5 * (slope * v + offset));
   });
-
-/** Smooth until timesteps fall below `threshold`, then not a number. */
-export const breakingToy = (threshold: number): ToyNetwork =>
-  new ToyNetwork((x, t) => x.map((v) => (t < threshold ? Number.NaN : 0.1 * v)));
