@@ -4,6 +4,7 @@
  * Source: the format's public description (huggingface/safetensors, README "Format").
  */
 import { InputError } from "./errors.js";
+import { parseSafetensorsHeader, requireEntryBytes } from "./safetensors-header.js";
 
 const elementBytes = { F32: 4, I64: 8, U8: 1 } as const;
 
@@ -23,36 +24,7 @@ export interface Safetensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface HeaderEntry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
-}
-
-const isDtype = (name: string): name is SafetensorsDtype => name in elementBytes;
-
-const isHeaderEntry = (value: unknown): value is HeaderEntry => {
-  if (typeof value !== "object" || value === null) return false;
-  const { dtype, shape, data_offsets: range } = value as Partial<HeaderEntry>;
-  return (
-    typeof dtype === "string" &&
-    Array.isArray(shape) &&
-    shape.every((n) => Number.isInteger(n) && n >= 0) &&
-    Array.isArray(range) &&
-    range.length === 2 &&
-    range.every((n) => Number.isInteger(n) && n >= 0)
-  );
-};
-
-const parseHeader = (text: string, source: string): Record<string, unknown> => {
-  try {
-    const header: unknown = JSON.parse(text);
-    if (typeof header === "object" && header !== null) return header as Record<string, unknown>;
-  } catch (cause) {
-    throw new InputError(`${source}: the safetensors header is not JSON; the file is damaged`, { cause });
-  }
-  throw new InputError(`${source}: the safetensors header is not an object; the file is damaged`);
-};
+const isDtype = (name: string): name is SafetensorsDtype => Object.hasOwn(elementBytes, name);
 
 /**
  * Decodes a safetensors file held in memory.
@@ -65,24 +37,17 @@ export function decodeSafetensors(file: Uint8Array, source: string): Safetensors
   if (!(headerLength <= file.byteLength - 8)) {
     throw new InputError(`${source}: not a safetensors file, or truncated (${file.byteLength} bytes)`);
   }
-  const header = parseHeader(new TextDecoder().decode(file.subarray(8, 8 + headerLength)), source);
+  const text = new TextDecoder().decode(file.subarray(8, 8 + headerLength));
+  const { tensors: entries, metadata } = parseSafetensorsHeader(text, source);
   const body = file.subarray(8 + headerLength);
   const tensors = new Map<string, SafetensorsEntry>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
-    if (!isHeaderEntry(entry)) throw new InputError(`${source}: tensor ${name} has a malformed header entry`);
-    const { dtype, shape } = entry;
+  for (const [name, entry] of entries) {
+    const { dtype, shape, begin, end } = entry;
     if (!isDtype(dtype)) throw new InputError(`${source}: tensor ${name} has unsupported dtype ${dtype}`);
-    const [begin, end] = entry.data_offsets;
-    const expected = shape.reduce((a, b) => a * b, elementBytes[dtype]);
-    if (end - begin !== expected || end > body.byteLength) {
-      throw new InputError(
-        `${source}: tensor ${name} ${dtype} [${shape.join(", ")}] needs ${expected} bytes, has ${Math.min(end, body.byteLength) - begin}`,
-      );
-    }
+    requireEntryBytes(name, entry, elementBytes[dtype], body.byteLength, source);
     tensors.set(name, { dtype, shape, bytes: new Uint8Array(body.subarray(begin, end)) });
   }
-  return { tensors, metadata: (header.__metadata__ ?? {}) as Record<string, string> };
+  return { tensors, metadata };
 }
 
 /**
