@@ -5,7 +5,7 @@ RESTORE = node dist/cli/main.js restore
 # Ten steps keep the demonstration short on a small machine; 25 is the default.
 DEMO_FLAGS = --simulate --workers 4 --plan time-parallel --steps 10 --contact-sheet
 
-.PHONY: demo test check build bench clean
+.PHONY: demo test check build bench models clean
 
 demo: build
 	$(RESTORE) 'photos/*.png' --task sr-average --scale 4 --out $(DEMO)/super-resolution $(DEMO_FLAGS)
@@ -18,6 +18,10 @@ demo: build
 	  echo "  report             $(CURDIR)/$(DEMO)/$$task/report.json"; \
 	done
 
+# Writes the default prior anew from its checkpoint: models/prior.onnx and its card models/prior.json.
+models: build
+	node dist/cli/main.js model import models/prior.pt --arch models/prior.yaml --licence "weights: CC0; made for this project" --out models/prior.onnx --force
+
 # The whole suite. The last line reads: N passed, N failed, N skipped.
 test: build
 	node_modules/.bin/vitest run
@@ -28,10 +32,10 @@ check: node_modules/.installed
 	node_modules/.bin/tsc -p tsconfig.test.json
 
 build: node_modules/.installed
-	node_modules/.bin/tsc -p tsconfig.json
+	npm run --silent build
 
 bench: build
-	node dist/bench/rounds.js
+	node dist/cli/main.js bench rounds
 	node dist/bench/overhead.js
 
 # Not `npm ci`: it refuses a lock file made where optional packages of other platforms could not be had.

@@ -2,7 +2,5 @@ import { execFileSync } from "node:child_process";
 
 /** Builds the program before the first test, so that worker processes run the sources under test. */
 export default function buildOnce(): void {
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], {
-    stdio: "inherit",
-  });
+  execFileSync("npm", ["run", "--silent", "build"], { stdio: "inherit" });
 }

@@ -5,8 +5,8 @@ import { seededValues } from "../../test/seeded-values.js";
 import { operatorOf, taskSamples } from "../../test/task-samples.js";
 import type { RangeBasis } from "../operators/operator.js";
 import { createOperator } from "../operators/task.js";
-import { type PartSample, partSamples } from "./sampling.js";
-import { parts, rangeMask, type StateSpace, stateSize } from "./state-space.js";
+import { type PartSample, partFactors, partSamples } from "./sampling.js";
+import { type Part, parts, rangeMask, type StateSpace, stateSize } from "./state-space.js";
 
 /** Numbers of a part that are measured, where it has that many. */
 const enough = 6144;
@@ -25,17 +25,29 @@ function masked(height: number, width: number, keeps: (line: number, column: num
   return spaceOf({ kind: "pixel-mask", kept }, height, width);
 }
 
-/** The positions of a part that is sampled. */
-function positionsOf({ positions }: PartSample): readonly number[] {
-  if (!positions) throw new Error("this part is measured whole");
-  return positions;
+/** The samples of a space that has some. */
+function samplesOf(space: StateSpace): Record<Part, PartSample> {
+  const samples = partSamples(space);
+  if (!samples) throw new Error("this space is measured where it lies");
+  return samples;
 }
+
+/** 1 for every number of a state that belongs to the range. */
+function wholeMask(space: StateSpace): Uint8Array {
+  const mask = rangeMask(space) ?? new Uint8Array();
+  return Uint8Array.from({ length: stateSize(space) }, (_, i) => mask[i % mask.length]);
+}
+
+const countUp = (count: number): number[] => [...new Array(count).keys()];
 
 /** Distances from one position to the next. */
 const gaps = (positions: readonly number[]): number[] => positions.slice(1).map((at, i) => at - positions[i]);
 
 /** The smallest of many numbers. */
 const smallest = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b));
+
+/** Of unit norm. */
+const weights = Float32Array.from([0.36, 0.48, 0.8]);
 
 const regularMasks: readonly [string, StateSpace][] = [
   ["even lines", masked(128, 128, (line) => line % 2 === 0)],
@@ -48,16 +60,26 @@ const regularMasks: readonly [string, StateSpace][] = [
 ];
 
 describe("small and separable spaces", () => {
-  it("are measured whole up to 64x64, riders on the range", () => {
+  it("are measured whole up to 64x64: where they lie, or every block mean, gray value and number", () => {
     for (const sample of taskSamples) {
       const operator = operatorOf(sample);
-      const { range, null: rest } = partSamples(operator);
-      expect([range.positions, rest.positions]).toEqual([undefined, undefined]);
-      expect([range.factor, rest.factor]).toEqual([1, 1]);
-      expect(rest.size).toBe(stateSize(operator));
+      const samples = partSamples(operator);
+      const { kind } = operator.basis;
+      expect(samples === undefined, sample.name).toBe(kind === "separable" || kind === "pixel-mask");
+      expect(partFactors(samples)).toEqual({ range: 1, null: 1 });
+      if (!samples) continue;
+      expect(samples.range.positions).toEqual(countUp(operator.rank));
+      expect(samples.null.positions).toEqual(countUp(stateSize(operator)));
     }
-    expect(partSamples(masked(64, 64, (line) => line % 2 === 0)).null.positions).toBeUndefined();
-    expect(partSamples(masked(64, 65, (line) => line % 2 === 0)).null.positions).toBeDefined();
+  });
+
+  it.each<[string, (height: number, width: number) => StateSpace]>([
+    ["a mask", (height, width) => masked(height, width, (line) => line % 2 === 0)],
+    ["block means", (height, width) => spaceOf({ kind: "block-mean", scale: 4 }, height, width)],
+    ["gray values", (height, width) => spaceOf({ kind: "channel", weights }, height, width)],
+  ])("of %s end at 64x64", (_, space) => {
+    expect(partSamples(space(64, 64))?.null.positions.length ?? 12288).toBe(12288);
+    expect(partSamples(space(64, 68))?.null.positions.length).toBe(enough);
   });
 
   it.each([
@@ -65,27 +87,37 @@ describe("small and separable spaces", () => {
     createOperator({ task: "sr-bicubic", scale: 4 }, { height: 96, width: 80 }),
     createOperator({ task: "cs-hadamard", ratio: 0.5, permutationSeed: 3 }, { height: 64, width: 128 }),
   ])("$task is measured whole at any size", (operator) => {
-    const { range, null: rest } = partSamples(operator);
-    expect([range.positions, rest.positions]).toEqual([undefined, undefined]);
-    expect([range.factor, rest.factor]).toEqual([1, 1]);
-    expect(rest.size).toBe(stateSize(operator));
+    expect(partSamples(operator)).toBeUndefined();
+    expect(partFactors(undefined)).toEqual({ range: 1, null: 1 });
   });
 });
 
 describe.each<[string, StateSpace, number]>([
-  ["block means", spaceOf({ kind: "block-mean", scale: 4 }, 128, 128), (3 * 128 * 128) / 16],
-  ["gray values", spaceOf({ kind: "channel", weights: new Float32Array(3) }, 128, 128), 128 * 128],
-])("large pictures with %s as riders", (_, space, riders) => {
-  it("have all riders measured, and one number of each run of eight on the null space", () => {
-    const { range, null: rest } = partSamples(space);
-    expect(range).toEqual({ positions: undefined, size: riders, factor: 1 });
-    expect(rest.size).toBe(enough);
-    expect(rest.factor).toBe(8);
-    expect(positionsOf(rest).map((at) => Math.floor(at / 8))).toEqual([...new Array(enough).keys()]);
+  ["block means", spaceOf({ kind: "block-mean", scale: 2 }, 256, 256), 3 * 128 * 128],
+  ["block means of few", spaceOf({ kind: "block-mean", scale: 4 }, 96, 128), (3 * 96 * 128) / 16],
+  ["gray values", spaceOf({ kind: "channel", weights }, 128, 128), 128 * 128],
+])("large pictures whose range is %s", (_, space, rank) => {
+  it("have one range coordinate and one number of each of equally long runs measured", () => {
+    const samples = samplesOf(space);
+    for (const [part, count] of [
+      ["range", rank],
+      ["null", stateSize(space)],
+    ] as const) {
+      const { positions, factor } = samples[part];
+      const run = Math.max(1, count / enough);
+      expect(positions.length).toBe(Math.min(enough, count));
+      expect(factor).toBeCloseTo(run, 9);
+      expect(partFactors(samples)[part]).toBe(factor);
+      // Runs may begin and end within a number, which then belongs to two.
+      expect(smallest(gaps(positions))).toBeGreaterThanOrEqual(Number.isInteger(run) ? 1 : 0);
+      for (const [i, at] of positions.entries()) {
+        if (!(at > i * run - 1 && at < (i + 1) * run)) expect.fail(`sample ${i} of ${part}: ${at}`);
+      }
+    }
   });
 
   it("meet every offset within blocks, lines and channels alike", () => {
-    const positions = positionsOf(partSamples(space).null);
+    const { positions } = samplesOf(space).null;
     for (const period of [2, 3, 4, 8, 16]) {
       const counts = new Array<number>(period).fill(0);
       for (const at of positions) counts[at % period]++;
@@ -95,15 +127,14 @@ describe.each<[string, StateSpace, number]>([
 });
 
 describe.each(regularMasks)("a mask that keeps %s", (_, space) => {
-  const samples = partSamples(space);
-  const mask = rangeMask(space);
+  const samples = samplesOf(space);
+  const mask = wholeMask(space);
 
   it("has enough samples of both parts, each inside its part, ascending and unique", () => {
     for (const part of parts) {
-      const positions = positionsOf(samples[part]);
+      const { positions } = samples[part];
       const inPart = part === "range" ? 1 : 0;
-      expect(positions.length).toBe(samples[part].size);
-      expect(samples[part].size).toBe(enough);
+      expect(positions.length).toBe(enough);
       expect(positions.every((at) => mask[at] === inPart)).toBe(true);
       expect(smallest(gaps(positions))).toBeGreaterThan(0);
     }
@@ -111,8 +142,8 @@ describe.each(regularMasks)("a mask that keeps %s", (_, space) => {
 
   it("has factors that count every number once", () => {
     const kept = mask.reduce((sum, v) => sum + v, 0);
-    expect(samples.range.factor * samples.range.size).toBe(kept);
-    expect(samples.null.factor * samples.null.size).toBe(mask.length - kept);
+    expect(samples.range.factor * samples.range.positions.length).toBe(kept);
+    expect(samples.null.factor * samples.null.positions.length).toBe(mask.length - kept);
   });
 
   it("is sampled at every place of its runs alike, not at every k-th number", () => {
@@ -122,7 +153,7 @@ describe.each(regularMasks)("a mask that keeps %s", (_, space) => {
       const rank = new Map(members.map((at, i) => [at, i]));
       const run = members.length / enough;
       const counts = new Array<number>(run).fill(0);
-      for (const [i, at] of positionsOf(samples[part]).entries())
+      for (const [i, at] of samples[part].positions.entries())
         counts[(rank.get(at) ?? Number.NaN) - i * run]++;
       expect(smallest(counts) / (enough / run), part).toBeGreaterThan(0.75);
     }
@@ -133,7 +164,7 @@ describe.each(regularMasks)("a mask that keeps %s", (_, space) => {
     const area = height * width;
     for (const part of parts) {
       const counts = new Array<number>(12).fill(0);
-      for (const at of positionsOf(samples[part])) {
+      for (const at of samples[part].positions) {
         const [line, column] = [Math.floor((at % area) / width), at % width];
         counts[4 * Math.floor(at / area) + 2 * Number(2 * line >= height) + Number(2 * column >= width)]++;
       }
@@ -168,16 +199,16 @@ describe("any mask", () => {
     fc.assert(
       fc.property(masks, (settings) => {
         const space = spaceFrom(settings);
-        const samples = partSamples(space);
-        const mask = rangeMask(space);
+        const samples = samplesOf(space);
+        const mask = wholeMask(space);
         for (const part of parts) {
           const inPart = part === "range" ? 1 : 0;
           const rank = new Map([...mask.keys()].filter((i) => mask[i] === inPart).map((at, i) => [at, i]));
           if (rank.size === 0) continue;
           const run = Math.max(1, rank.size / enough);
-          expect(samples[part].size).toBe(Math.min(rank.size, enough));
+          expect(samples[part].positions.length).toBe(Math.min(rank.size, enough));
           expect(samples[part].factor).toBeCloseTo(run, 9);
-          for (const [i, at] of positionsOf(samples[part]).entries()) {
+          for (const [i, at] of samples[part].positions.entries()) {
             const found = rank.get(at) ?? Number.NaN;
             // Runs may begin and end within a number, which then belongs to two.
             if (!(found > i * run - 1 && found < (i + 1) * run)) expect.fail(`sample ${i} of ${part}: ${at}`);
@@ -198,15 +229,15 @@ describe("any mask", () => {
   });
 
   it("that keeps a single pixel has all of its three numbers measured", () => {
-    const { range, null: rest } = partSamples(masked(100, 100, (line, column) => line === 7 && column === 9));
-    expect(range).toEqual({ positions: [709, 10709, 20709], size: 3, factor: 1 });
-    expect(rest.size).toBe(enough);
+    const { range, null: rest } = samplesOf(masked(100, 100, (line, column) => line === 7 && column === 9));
+    expect(range).toEqual({ positions: [709, 10709, 20709], factor: 1 });
+    expect(rest.positions.length).toBe(enough);
   });
 
   it("that keeps everything has a null part that counts nothing", () => {
     const space = masked(100, 100, () => true);
-    const { range, null: rest } = partSamples(space);
-    expect(rest).toEqual({ positions: [0], size: 1, factor: 0 });
-    expect(range.factor * range.size).toBeCloseTo(stateSize(space), 6);
+    const { range, null: rest } = samplesOf(space);
+    expect(rest).toEqual({ positions: [0], factor: 0 });
+    expect(range.factor * range.positions.length).toBeCloseTo(stateSize(space), 6);
   });
 });

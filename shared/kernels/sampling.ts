@@ -7,7 +7,14 @@
  * small part is not overlooked. Spectral coordinates are all counted: their energy lies in few of them.
  */
 import { philox4x32 } from "../diffusion/addressable-noise.js";
-import { type Part, rangeMask, riderSize, type StateSpace, stateSize } from "./state-space.js";
+import {
+  type OnEachPart,
+  type Part,
+  rangeMask,
+  riderSize,
+  type StateSpace,
+  stateSize,
+} from "./state-space.js";
 
 /** Numbers of a part that suffice for a mean square: its error falls with their square root, to one or two per cent. */
 const sampledNumbers = 6144;
@@ -28,41 +35,49 @@ function jittered(candidates: (index: number) => number, count: number): number[
   });
 }
 
+const itself = (index: number): number => index;
+
 /** What of a part is measured. */
 export interface PartSample {
-  /** Positions in a state; undefined: everything, restricted to the part. */
-  readonly positions: readonly number[] | undefined;
-  /** Numbers measured of one state. */
-  readonly size: number;
+  /**
+   * Positions, ascending. On the null space and under a mask in the state; on the range of block means and gray values
+   * in the riders.
+   */
+  readonly positions: readonly number[];
   /** What a sum over them is multiplied by to stand for the whole part. */
   readonly factor: number;
 }
 
-/** The samples of both parts. Range coordinates that ride along are all measured. */
-export function partSamples(space: StateSpace): Record<Part, PartSample> {
+/**
+ * The samples of both parts; undefined where everything is measured where it lies: spaces made by matrices, and small
+ * ones under a mask.
+ */
+export function partSamples(space: StateSpace): Record<Part, PartSample> | undefined {
   const size = stateSize(space);
-  const riders = riderSize(space);
-  const all: PartSample = { positions: undefined, size, factor: 1 };
-  const range = riders > 0 ? { ...all, size: riders } : all;
-  if (size <= wholeUpTo || space.basis.kind === "separable") return { range, null: all };
+  const { kind } = space.basis;
+  if (kind === "separable" || (kind === "pixel-mask" && size <= wholeUpTo)) return undefined;
   const of = (positions: number[], count: number): PartSample => ({
     positions,
-    size: positions.length,
     factor: count / positions.length,
   });
-  if (riders > 0)
-    return {
-      range,
-      null: of(
-        jittered((i) => i, size),
-        size,
-      ),
-    };
-  const mask = rangeMask(space);
-  const members = (inRange: number) => [...mask.keys()].filter((i) => mask[i] === inRange);
-  const [kept, missing] = [members(1), members(0)];
+  const whole = (count: number) =>
+    of(
+      Array.from({ length: count }, (_, i) => i),
+      count,
+    );
+  const sample = (count: number) => (size <= wholeUpTo ? whole(count) : of(jittered(itself, count), count));
+  if (riderSize(space) > 0) return { range: sample(riderSize(space)), null: sample(size) };
+  const mask = rangeMask(space) ?? new Uint8Array();
+  const members = (inRange: number) =>
+    Array.from({ length: size }, (_, i) => i).filter((i) => mask[i % mask.length] === inRange);
   // An empty part is stood for by one number that counts nothing.
   const sampleOf = (list: number[]) =>
     of(list.length > 0 ? jittered((i) => list[i], list.length) : [0], list.length);
-  return { range: sampleOf(kept), null: sampleOf(missing) };
+  return { range: sampleOf(members(1)), null: sampleOf(members(0)) };
 }
+
+/** What sums over measured numbers are multiplied by to stand for the whole part. */
+export const partFactors = (samples: Readonly<Record<Part, PartSample>> | undefined): OnEachPart => ({
+  range: samples?.range.factor ?? 1,
+  null: samples?.null.factor ?? 1,
+});

@@ -1,5 +1,5 @@
 /**
- * What the graphs of `state-space.ts` and `state-kernels.ts` compute, in plain TypeScript: the readable reference to
+ * What the kernels of `state-rows.ts` compute, in plain TypeScript: the readable reference to
  * which tests hold them. The projection P is the operator's own V V^T. Sums run in float64, results are rounded once.
  *
  * States are [n, 3 H W], pictures [n, 3, H, W], riders [n, riderSize], coefficient matrices row-major.
@@ -111,30 +111,32 @@ export function rowDots(a: Float32Array, b: Float32Array, size: number): Float32
   return Float32Array.from(dots);
 }
 
-/** The numbers of every state at the given positions; all of them if there are none given. */
-function sampled(
-  operator: DegradationOperator,
-  states: Float32Array,
-  positions: readonly number[] | undefined,
-): Float32Array {
-  if (!positions) return states;
-  return eachRow(states, stateSize(operator), (state) => Float32Array.from(positions, (at) => state[at]));
+/** The numbers of every row at the given positions. */
+function sampled(rows: Float32Array, size: number, positions: readonly number[]): Float32Array {
+  return eachRow(rows, size, (row) => Float32Array.from(positions, (at) => row[at]));
 }
 
 /**
- * What is measured of a state on each part: on the range all riders, or where there are none the sampled numbers of P z;
- * on the null space the sampled numbers of z - P z. Positions are those of `sampling.ts`.
+ * What is measured of a state on each part. On the range the spectral coordinates of block means and gray values, else
+ * P z; on the null space z - P z. Positions are those of `sampling.ts`; without them everything is measured.
  * @param states of each part's own coefficients, [n, 3 H W]
  */
 export function samples(operator: DegradationOperator, states: OnParts): OnParts {
   const at = partSamples(operator);
+  const size = stateSize(operator);
   const covered = project(operator, states.null);
   const rest = states.null.map((v, i) => v - covered[i]);
-  const range =
-    riderSize(operator) > 0
-      ? riders(operator, states.range)
-      : sampled(operator, project(operator, states.range), at.range.positions);
-  return { range, null: sampled(operator, rest, at.null.positions) };
+  const { kind } = operator.basis;
+  if (!at) return { range: project(operator, states.range), null: rest };
+  const spectral = kind === "block-mean" || kind === "channel";
+  const range = spectral
+    ? eachRow(states.range, size, (state) => operator.toSpectrum(state))
+    : project(operator, states.range);
+  const rangeSize = spectral ? operator.rank : size;
+  return {
+    range: sampled(range, rangeSize, at.range.positions),
+    null: sampled(rest, size, at.null.positions),
+  };
 }
 
 /** The samples of coefficients . rows; coefficients [n, k], rows [k, 3 H W]. */

@@ -12,7 +12,7 @@ import { multiplyAdds } from "./multiply-adds.js";
 import { readModel } from "./read-model.js";
 import { writeModel } from "./write-model.js";
 
-const given = fileURLToPath(new URL("models/prior.onnx", packageRoot));
+const given = fileURLToPath(new URL("test/fixtures/prior-pytorch.onnx", packageRoot));
 
 let folder: string;
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import { GraphBuilder, type Value } from "./graph-builder.js";
 import { multiplyAdds } from "./multiply-adds.js";
 import { type Model, readModel } from "./read-model.js";
 
-const given = fileURLToPath(new URL("models/prior.onnx", packageRoot));
+const given = fileURLToPath(new URL("test/fixtures/prior-pytorch.onnx", packageRoot));
 
 let folder: string;
 beforeAll(async () => {
@@ -24,7 +24,7 @@ async function modelOf(graph: GraphBuilder): Promise<Model> {
 }
 
 /**
- * The default prior's cost from its architecture (models/prior.json): a guided-diffusion U-Net of width 32, multipliers
+ * The default prior's cost from its architecture (models/prior.yaml): a guided-diffusion U-Net of width 32, multipliers
  * 1 2 3 4, one residual block a level, resblock up/down, attention in the middle only.
  */
 function priorCost(batch: number, height: number, width: number): number {

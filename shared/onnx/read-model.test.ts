@@ -11,7 +11,7 @@ import { encodeModel, layoutModel } from "./model-layout.js";
 import { encodeMessage } from "./onnx-proto.js";
 import { readModel } from "./read-model.js";
 
-const given = fileURLToPath(new URL("models/prior.onnx", packageRoot));
+const given = fileURLToPath(new URL("test/fixtures/prior-pytorch.onnx", packageRoot));
 
 let folder: string;
 beforeAll(async () => {

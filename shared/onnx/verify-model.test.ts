@@ -76,7 +76,7 @@ const recording = (output = "eps", channels = 3, ending = ""): Promise<string> =
 describe("verifyModel", () => {
   it("finds the given prior equal to its recording, in batches as recorded and picture by picture", async () => {
     const { cases, passed, tolerance } = await verifyModel(
-      inPackage("models/prior.onnx"),
+      inPackage("test/fixtures/prior-pytorch.onnx"),
       inPackage("models/prior.io.safetensors"),
       { threads: 2 },
     );

@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { FatalError, InputError } from "../errors.js";
 import { GraphBuilder, type WeightType } from "./graph-builder.js";
 import { encodeModel } from "./model-layout.js";
@@ -47,16 +47,6 @@ async function evaluate(path: string): Promise<number> {
     await session.release();
   }
 }
-
-/** A file system of 64 KiB on `at`; false where mounting is not allowed. */
-const mountTinyDisk = (at: string): boolean => {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", at], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 let folder: string;
 beforeEach(async () => {
@@ -195,7 +185,7 @@ describe("writeModel", () => {
       expect(await readdir(folder)).toEqual(["chain.onnx"]);
       expect((await readFile(path)).equals(before)).toBe(true);
     } finally {
-      execFileSync("umount", [folder]);
+      unmountTinyDisk(folder);
     }
   });
 

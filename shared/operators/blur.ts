@@ -1,6 +1,7 @@
 /** Blur with all taps of a symmetric kernel, the picture mirrored at its edges. */
 import { type BlurTask, blurKernels } from "./blur-kernels.js";
-import { type DenseMatrix, denseMatrix } from "./dense-matrix.js";
+import { cosineVectors, hasFastCosines } from "./cosine-vectors.js";
+import { denseMatrix } from "./dense-matrix.js";
 import type { DegradationOperator, PictureShape } from "./operator.js";
 import { type LineDecomposition, productSpectrum, separable } from "./separable.js";
 
@@ -11,15 +12,6 @@ import { type LineDecomposition, productSpectrum, separable } from "./separable.
  * The value is the reference's limit for one line.
  */
 export const negligibleBlurSingularValue = 3e-2;
-
-/** The orthonormal DCT-II as columns: V[i, k] = sqrt((k ? 2 : 1) / n) cos(pi (i + 1/2) k / n). */
-function cosineVectors(n: number): DenseMatrix {
-  return denseMatrix(
-    n,
-    n,
-    (i, k) => Math.sqrt((k === 0 ? 1 : 2) / n) * Math.cos((Math.PI * (i + 0.5) * k) / n),
-  );
-}
 
 /**
  * A symmetric kernel with half-sample mirrored edges is diagonal in the DCT-II (Strang, The Discrete Cosine Transform,
@@ -51,5 +43,6 @@ export function exactBlur(picture: PictureShape, task: BlurTask): DegradationOpe
     rows,
     columns,
     spectrum: productSpectrum(rows, columns, picture.channels, negligibleBlurSingularValue),
+    fast: hasFastCosines(picture.height) && hasFastCosines(picture.width) ? "cosine" : undefined,
   });
 }

@@ -18,6 +18,12 @@ export interface PictureShape {
 }
 
 /**
+ * Square V that have a fast transform: Sylvester's Hadamard matrices on both sides, or orthonormal DCT-II in natural order
+ * of lengths that are powers of two from 8 to 4096.
+ */
+export type FastBasis = "walsh-hadamard" | "cosine";
+
+/**
  * How the range coordinates u = V^T x are computed, as data: enough to build an ONNX graph of V and V^T
  * without calling back into TypeScript.
  */
@@ -43,6 +49,8 @@ export type RangeBasis =
       readonly right: Float32Array;
       readonly columns: number;
       readonly kept: Uint8Array | undefined;
+      /** The transform that the two matrices are, where there is a fast one. */
+      readonly fast?: FastBasis | undefined;
     };
 
 /**

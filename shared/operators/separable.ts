@@ -5,7 +5,7 @@
  */
 import { mapBatch } from "./batch.js";
 import { type DenseMatrix, multiply, transpose } from "./dense-matrix.js";
-import type { DegradationOperator, PictureShape } from "./operator.js";
+import type { DegradationOperator, FastBasis, PictureShape } from "./operator.js";
 
 /** The decomposition A = U diag(s) V^T of an operator on lines of n pixels, with r coordinates. */
 export interface LineDecomposition {
@@ -28,6 +28,8 @@ export interface SeparableParts {
   readonly columns: LineDecomposition;
   /** Singular values of the grid, [channels * rows.r * columns.r]; coordinates with 0 are outside the range of A. */
   readonly spectrum: Float64Array;
+  /** A fast transform that does what both V do. */
+  readonly fast?: FastBasis | undefined;
 }
 
 /** The separable operator of the given parts; y is [channels, rows.m, columns.m]. */
@@ -74,6 +76,7 @@ export function separable(parts: SeparableParts): DegradationOperator {
       right: Float32Array.from(V2t.values),
       columns: V2t.rows,
       kept: rank === spectrum.length ? undefined : kept,
+      fast: parts.fast,
     },
     apply: (x, batch = 1) =>
       mapBatch(x, batch, { name: "x", length: pictureSize }, measurementSize, (from, into) => {

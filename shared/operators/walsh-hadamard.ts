@@ -91,6 +91,7 @@ export function walshHadamardSensing(
       right: hadamardMatrix(width),
       columns: width,
       kept: m === area ? undefined : kept,
+      fast: "walsh-hadamard",
     },
     apply: (x, batch = 1) => analyse(x, batch, measured),
     pseudoInverse: (y, batch = 1) => synthesise(y, batch, "y", measured),

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { FatalError } from "../errors.js";
 import { writeFailure, writeFileAtomic } from "./atomic-write.js";
 
@@ -19,16 +19,6 @@ const failureOf = async (writing: Promise<unknown>): Promise<unknown> => {
     return error;
   }
   return undefined;
-};
-
-/** A file system of 64 KiB on `at`; false where mounting is not allowed. */
-const mountTinyDisk = (at: string): boolean => {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", at], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 };
 
 describe("writeFileAtomic", () => {
@@ -81,7 +71,7 @@ describe("writeFileAtomic", () => {
         expect(await readdir(folder)).toEqual(["a.bin"]);
         expect([...(await readFile(path))]).toEqual([7]);
       } finally {
-        execFileSync("umount", [folder]);
+        unmountTinyDisk(folder);
       }
       return;
     }

@@ -1,0 +1,9 @@
+/** The kernels between two network calls of a round, as WebAssembly. Compiled to `row-kernels.wasm`. */
+export { addBlocks, addChannels, addRow, combineMasked, combineRiders, combineRows } from "./combine";
+export { cosinesOfPlane, planeOfCosines } from "./cosine-transform";
+export { setLayout } from "./layout";
+export { dot, gather, gatherRest, measureList, measureMasked } from "./measure";
+export { poolBlocks, poolChannels } from "./riders";
+export { scanMasked } from "./scan-masked";
+export { scanBlocks, scanChannels, scanRiders, scanRows, setRiders, setScan } from "./scan-rows";
+export { walshHadamard } from "./walsh-hadamard";

@@ -1,0 +1,266 @@
+/**
+ * The sums a round asks for: squares of residuals on each part and, for the secant estimate, products of the changes since
+ * the round before. Which numbers are looked at is {@link StateKernels.samples}.
+ */
+
+import type { Address, RowKernels } from "./row-kernels.js";
+import type { RowPlan } from "./row-memory.js";
+import type { StateKernels } from "./state-kernels.js";
+import { type Part, parts, riderBasis, riderSize, type StateSpace, stateSize } from "./state-space.js";
+
+/** Sums over one part of one step, f being the state the step makes. */
+export interface PartSums {
+  /** Of the residual f(z_r) - z_{r+1}. */
+  readonly squares: number;
+  /** <dz, dz>; 0 where secants are not measured. */
+  readonly dzdz: number;
+  /** <dz, df>. */
+  readonly dzdf: number;
+}
+
+/** Where n steps lie: rows, or their riders. */
+export interface MeasuredRows {
+  readonly states: Address;
+  readonly noise: Address;
+  readonly measurement: Address;
+  /** 0 where there is none. */
+  readonly fresh: Address;
+  readonly coefficients: Address;
+  /** Bytes from one to the next. */
+  readonly stride: number;
+}
+
+const coefficientBytes = 40;
+/** Where the range's coefficients of a step begin. */
+const rangeAt = 20;
+const coefficientsOn: Readonly<Record<Part, number>> = { null: 0, range: rangeAt };
+
+/** z_r and f(z_r) of the call before, for every step. */
+interface Memory {
+  readonly state: Address;
+  readonly made: Address;
+  readonly stride: number;
+}
+
+/** Gathered numbers of one part. */
+interface List {
+  readonly count: number;
+  readonly positions: Address;
+  /** On the null space, where there are riders: which belong to the positions, and their shares in the numbers there. */
+  readonly places: Address;
+  readonly shares: Address;
+  readonly lists: MeasuredRows;
+  readonly before: Memory;
+}
+
+/** Sums of one block of rows. */
+export class RowMeasure {
+  readonly #kernels: StateKernels;
+  readonly #steps: number;
+  readonly #secants: boolean;
+  readonly #sums: Address;
+  readonly #lists: Record<Part, List> | undefined;
+  /** Whole rows, and riders with the coefficients of either part. */
+  readonly #whole: Memory;
+  readonly #ridersOn: Record<Part, Memory>;
+  #memory = new ArrayBuffer(0);
+  #run: RowKernels | undefined;
+  #mask: Address = 0;
+
+  /** Plans what it needs. */
+  constructor(kernels: StateKernels, plan: RowPlan, steps: number, secants: boolean) {
+    const { space, samples } = kernels;
+    this.#kernels = kernels;
+    this.#steps = steps;
+    this.#secants = secants;
+    this.#sums = plan.words(12);
+    const memory = (size: number): Memory => ({
+      state: secants ? plan.words(steps * size) : 0,
+      made: secants ? plan.words(steps * size) : 0,
+      stride: 4 * size,
+    });
+    const list = (part: Part, count: number): List => {
+      const places = space.basis.kind !== "pixel-mask" && part === "null";
+      return {
+        count,
+        positions: plan.words(count),
+        places: places ? plan.words(count) : 0,
+        shares: places ? plan.words(count) : 0,
+        lists: {
+          states: plan.words((steps + 1) * count),
+          noise: plan.words(steps * count),
+          measurement: plan.words(count),
+          fresh: plan.words(steps * count),
+          coefficients: 0,
+          stride: 4 * count,
+        },
+        before: memory(count),
+      };
+    };
+    this.#lists =
+      samples && steps > 0
+        ? {
+            range: list("range", samples.range.positions.length),
+            null: list("null", samples.null.positions.length),
+          }
+        : undefined;
+    this.#whole = memory(samples ? 0 : stateSize(space));
+    const riders = riderBasis(space) ? riderSize(space) : 0;
+    this.#ridersOn = { range: memory(riders), null: memory(riders) };
+  }
+
+  /** Once the memory is there. */
+  attach(memory: ArrayBuffer, run: RowKernels, mask: Address): void {
+    this.#memory = memory;
+    this.#run = run;
+    this.#mask = mask;
+    const { samples, space } = this.#kernels;
+    if (!samples || !this.#lists) return;
+    const { places, shares } = this.#lists.null;
+    for (const part of parts) {
+      const { positions } = samples[part];
+      new Uint32Array(memory, this.#lists[part].positions, positions.length).set(positions.map((p) => 4 * p));
+    }
+    if (!places) return;
+    const { positions } = samples.null;
+    const rider = riderAt(space);
+    new Uint32Array(memory, places, positions.length).set(positions.map((p) => 4 * rider(p).place));
+    new Float32Array(memory, shares, positions.length).set(positions.map((p) => rider(p).share));
+  }
+
+  /** {@link StateRows.measure} */
+  run(
+    rows: MeasuredRows,
+    riders: MeasuredRows,
+    first: number,
+    count: number,
+  ): readonly Readonly<Record<Part, PartSums>>[] {
+    const run = this.#run;
+    if (!run) throw new Error("measured before there is any memory");
+    if (first + count > this.#steps)
+      throw new RangeError(`steps ${first}..${first + count} of ${this.#steps}`);
+    const steps = Array.from({ length: count }, (_, r) => r);
+    if (this.#lists) {
+      const on = (part: Part) => {
+        const list = this.#gatherAll(run, part, rows, riders, count);
+        return steps.map((r) => this.#list(run, list.lists, list.before, part, first, r, 4 * list.count));
+      };
+      const [range, rest] = [on("range"), on("null")];
+      return steps.map((r) => ({ range: range[r], null: rest[r] }));
+    }
+    if (this.#mask) return steps.map((r) => this.#masked(run, rows, first, r));
+    return steps.map((r) => {
+      const listed = (at: MeasuredRows, memory: Memory, part: Part) =>
+        this.#list(run, at, memory, part, first, r, at.stride);
+      // The null space is what the range leaves, for the combinations that are made there.
+      const whole = listed(rows, this.#whole, "null");
+      const covered = listed(riders, this.#ridersOn.null, "null");
+      const range = listed(riders, this.#ridersOn.range, "range");
+      return {
+        range,
+        null: {
+          squares: Math.max(0, whole.squares - covered.squares),
+          dzdz: Math.max(0, whole.dzdz - covered.dzdz),
+          dzdf: whole.dzdf - covered.dzdf,
+        },
+      };
+    });
+  }
+
+  #readSums(at: Address): PartSums {
+    const [squares, dzdz, dzdf] = new Float64Array(this.#memory, at, 3);
+    return { squares, dzdz, dzdf };
+  }
+
+  #list(
+    run: RowKernels,
+    at: MeasuredRows,
+    before: Memory,
+    part: Part,
+    first: number,
+    r: number,
+    bytes: number,
+  ): PartSums {
+    const z = at.states + r * at.stride;
+    const secants = this.#secants;
+    run.measureList(
+      z,
+      z + at.stride,
+      at.noise + r * at.stride,
+      at.measurement,
+      at.fresh === 0 ? 0 : at.fresh + r * at.stride,
+      at.coefficients + r * coefficientBytes + coefficientsOn[part],
+      bytes,
+      secants ? before.state + (first + r) * before.stride : 0,
+      secants ? before.made + (first + r) * before.stride : 0,
+      this.#sums,
+    );
+    return this.#readSums(this.#sums);
+  }
+
+  #masked(run: RowKernels, rows: MeasuredRows, first: number, r: number): Record<Part, PartSums> {
+    const before = this.#whole;
+    const secants = this.#secants;
+    run.measureMasked(
+      rows.states + r * rows.stride,
+      rows.noise + r * rows.stride,
+      rows.measurement,
+      rows.fresh === 0 ? 0 : rows.fresh + r * rows.stride,
+      rows.coefficients + r * coefficientBytes,
+      this.#mask,
+      4 * (this.#kernels.mask?.length ?? 0),
+      secants ? before.state + (first + r) * before.stride : 0,
+      secants ? before.made + (first + r) * before.stride : 0,
+      this.#sums,
+    );
+    return { null: this.#readSums(this.#sums), range: this.#readSums(this.#sums + 24) };
+  }
+
+  /** The numbers of a part, row by row, in lists. */
+  #gatherAll(run: RowKernels, part: Part, rows: MeasuredRows, riders: MeasuredRows, count: number): List {
+    const list = this.#lists![part];
+    const ridersCount = riderSize(this.#kernels.space);
+    const { positions, places, shares, count: length } = list;
+    /** The list of the row at `row`, whose riders are at `rider`. */
+    const gather = (row: Address, rider: Address, out: Address) => {
+      if (places) run.gatherRest(row, positions, rider, places, shares, length, out);
+      else run.gather(ridersCount && part === "range" ? rider : row, positions, length, out);
+    };
+    const each = (what: "states" | "noise" | "fresh", n: number) => {
+      for (let r = 0; r < n; r++) {
+        gather(
+          rows[what] + r * rows.stride,
+          riders[what] + r * riders.stride,
+          list.lists[what] + r * list.lists.stride,
+        );
+      }
+    };
+    each("states", count + 1);
+    each("noise", count);
+    gather(rows.measurement, riders.measurement, list.lists.measurement);
+    if (rows.fresh !== 0) each("fresh", count);
+    const lists = {
+      ...list.lists,
+      fresh: rows.fresh === 0 ? 0 : list.lists.fresh,
+      coefficients: rows.coefficients,
+    };
+    return { ...list, lists };
+  }
+}
+
+/** Which rider has a share in a number of a state, and how large it is: for block means and gray values. */
+function riderAt({ basis, picture }: StateSpace): (position: number) => { place: number; share: number } {
+  const { height, width } = picture;
+  if (basis.kind === "channel") {
+    const area = height * width;
+    return (p) => ({ place: p % area, share: basis.weights[Math.floor(p / area)] });
+  }
+  if (basis.kind !== "block-mean") throw new Error(`states of a ${basis.kind} basis have no sampled riders`);
+  const { scale } = basis;
+  const few = width / scale;
+  // Lines of all three channels follow each other, and so do lines of riders.
+  return (p) => ({
+    place: Math.floor(Math.floor(p / width) / scale) * few + Math.floor((p % width) / scale),
+    share: 1 / scale,
+  });
+}
