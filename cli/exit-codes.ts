@@ -6,6 +6,8 @@ export const exitCodes = {
   ok: 0,
   /** Some pictures failed. */
   picturesFailed: 1,
+  /** `model verify`: the model differs from what was recorded. */
+  outOfTolerance: 1,
   /** The command line, its files or its inputs are wrong. */
   usage: 2,
   /** Nothing more could be done: disk full, output not writable, no worker. */

@@ -3,9 +3,12 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { collectAtOnce } from "../shared/garbage-collection.js";
 import { version } from "../shared/version.js";
+import { addBench } from "./bench.js";
 import { printError } from "./console.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
+import { addModel } from "./model.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
 
 /** Text that commander prints for people, as one line of ours. */
@@ -14,6 +17,12 @@ const asErrorLine = (text: string): string =>
     .replace(/^error: /, "")
     .trim()
     .replace(/\s*\n\s*/g, " ")}\n`;
+
+/** A command and all commands below it. */
+const withSubcommands = (command: Command): Command[] => [
+  command,
+  ...command.commands.flatMap((below) => withSubcommands(below as Command)),
+];
 
 /**
  * Runs the program.
@@ -31,11 +40,14 @@ export async function main(
   const program = new Command("deqfleet")
     .description("restore datasets of damaged pictures with diffusion priors")
     .version(version);
-  addRestore(program, surroundings, (code) => {
+  const done = (code: number): void => {
     exitCode = code;
-  });
-  for (const command of [program, ...program.commands]) {
-    // Only the program and its own commands: their help is printed by us, and nothing exits behind our back.
+  };
+  addRestore(program, surroundings, done);
+  addModel(program, surroundings, done);
+  addBench(program, surroundings, done);
+  for (const command of withSubcommands(program)) {
+    // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({
       writeOut: (text) => console.stdout.write(text),
       writeErr: (text) => console.stderr.write(text),
@@ -57,6 +69,7 @@ const script = process.argv[1];
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
   // A reader that went away (`| head`) ends the output, not the run.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  collectAtOnce();
   process.exitCode = await main(
     process.argv.slice(2),
     {

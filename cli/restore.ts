@@ -80,8 +80,18 @@ function restoreCommand(): Command {
       number,
     )
     .option("--max-rounds <n>", "rounds allowed (default: as many as it takes, at most T)", number)
+    .option(
+      "--window <n>",
+      "steps evaluated in a round, 1 to T (default: all; a quarter for paradigms)",
+      number,
+    )
     .option("--workers <n>", "worker processes (default: one a core, at most 8 and one a picture)", number)
     .option("--threads <n>", "threads of each worker (default: cores / workers)", number)
+    .option(
+      "--batch <n>",
+      "pictures in one network call of a worker that has whole chains (default: up to 4, by size)",
+      number,
+    )
     .option("--listen <host:port>", "where the coordinator listens (default: 127.0.0.1:0, a free port)")
     .option("--model <file>", "diffusion prior, ONNX (default: the packaged one)")
     .option("--report <file>", "where the report goes (default: report.json in the output folder)")

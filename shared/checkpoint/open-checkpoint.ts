@@ -95,6 +95,11 @@ const openContainer = async (
       `${source}: is a Git LFS pointer in place of the checkpoint; fetch it with git lfs pull`,
     );
   }
+  if (/^\s*<(?:!doctype|html|\?xml)/i.test(head)) {
+    throw new InputError(
+      `${source}: is a web page in place of the checkpoint; the download wants a login, or another address`,
+    );
+  }
   throw new InputError(
     `${source}: is no PyTorch checkpoint and no safetensors file (it starts with ${JSON.stringify(head.slice(0, 16))})`,
   );

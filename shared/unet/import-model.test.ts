@@ -137,7 +137,7 @@ describe("importModel", () => {
     const described = await readArchitecture(inPackage("models/prior.json"));
     const prior = await imported(inPackage("models/prior.pt"), described);
     expect(prior.parameters).toBe(4_162_563);
-    const [a, b] = [await session(prior.out), await session(inPackage("models/prior.onnx"))];
+    const [a, b] = [await session(prior.out), await session(inPackage("test/fixtures/prior-pytorch.onnx"))];
     const sizes = [
       [1, 3, 64, 64],
       [3, 3, 40, 72],
@@ -186,6 +186,25 @@ describe("importModel", () => {
       await Promise.all([a.release(), b.release()]);
     },
   );
+
+  it("keeps the side of the training pictures with an architecture that is given", async () => {
+    const { architecture } = await readArchitecture(fixture("ddpm-tiny.json"));
+    const flags = { imageSize: 48 };
+    const found = await opened(fixture("ddpm-tiny.ckpt"), (checkpoint) =>
+      importModel({ checkpoint, architecture, flags }),
+    );
+    expect(found.card.architecture).toEqual({ ...architecture, image_size: 48 });
+  });
+
+  it.each([17, 18] as const)("writes the operator set %d", async (opset) => {
+    const { out } = await imported(fixture("adm-tiny.pt"), {
+      ...(await readArchitecture(fixture("adm-tiny.json"))),
+      opset,
+    });
+    expect((await readModel(out)).opset).toBe(opset);
+    const io = fixture("adm-tiny.io.safetensors");
+    expect((await verifyModel(out, io, { threads: 1 })).passed).toBe(true);
+  });
 
   it("tells neighbouring late times apart in float16", async () => {
     const { architecture } = await readArchitecture(fixture("adm-tiny.json"));

@@ -88,13 +88,18 @@ async function describe(options: ImportOptions, tensors: ReturnType<typeof curre
   const { checkpoint, architecture, flags = {} } = options;
   const { source } = checkpoint;
   const given = Object.entries(flags).find(([key, value]) => value !== undefined && key !== "imageSize");
-  if (architecture !== undefined && given !== undefined) {
+  const family = inferFamily(tensors, source);
+  if (given !== undefined && (architecture !== undefined || family !== "adm")) {
+    const flag = `--${given[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${given[1]}`;
     throw new InputError(
-      `--${given[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${given[1]}: the architecture is given and already says how attention is split; leave one of the two out`,
+      architecture === undefined
+        ? `${flag}: only guided-diffusion networks leave open how attention is split, and ${source} is of the family ${family}; leave the flag out`
+        : `${flag}: the architecture is given and already says how attention is split; leave one of the two out`,
     );
   }
-  const folder = inferFamily(tensors, source) === "diffusers" ? await readDiffusersFolder(source) : undefined;
-  const found = architecture ?? folder?.architecture ?? inferArchitecture(tensors, flags, source);
+  const folder = family === "diffusers" ? await readDiffusersFolder(source) : undefined;
+  const known = architecture ?? folder?.architecture ?? inferArchitecture(tensors, flags, source);
+  const found = flags.imageSize === undefined ? known : { ...known, image_size: flags.imageSize };
   return {
     architecture: parseDocument(architectureSchemas[found.family], found, source),
     prediction: options.prediction ?? folder?.prediction ?? "epsilon",

@@ -92,6 +92,13 @@ describe("importModel refuses", () => {
     await expect(half).rejects.toThrow("--height 32, --width missing: fix both or neither");
   });
 
+  it("flags about heads for a family that has none open", async () => {
+    const deaf = opened(fixture("ddpm-tiny.ckpt"), (checkpoint) =>
+      importModel({ checkpoint, flags: { headChannels: 4 } }),
+    );
+    await expect(deaf).rejects.toThrow(/--head-channels 4: only guided-diffusion.*family ddpm/);
+  });
+
   it("flags that an architecture already answers", async () => {
     const twice = opened(fixture("adm-tiny.pt"), (checkpoint) =>
       importModel({ checkpoint, architecture: presets["ffhq-10m"], flags: { heads: 2 } }),
