@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["{cli,coordinator,shared,worker,test}/**/*.test.ts"],
+    include: ["{bench,cli,coordinator,shared,worker,test}/**/*.test.ts"],
     // Tests that span processes start the built program.
     globalSetup: ["test/build-once.ts"],
     testTimeout: 120_000,

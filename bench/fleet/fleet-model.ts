@@ -1,0 +1,62 @@
+/** The numbers that stand for a fleet. All times are seconds, all amounts of data bytes. */
+import type { CostCurve } from "./cost-curve.js";
+
+/** A fleet of like workers around one coordinator. */
+export interface FleetModel {
+  /** tau(batch): a worker's round of so many states, kernels included. */
+  readonly cost: CostCurve;
+  /** One tensor: 12 bytes a pixel. */
+  readonly tensorBytes: number;
+  readonly network: {
+    /** One way, coordinator to worker. */
+    readonly latency: number;
+    /** Bytes a second of a worker's link, each way. */
+    readonly bandwidth: number;
+    /** Bytes a second of the coordinator's link, each way; all its workers share it. */
+    readonly coordinatorBandwidth: number;
+  };
+  /** What the coordinator's one thread spends. */
+  readonly coordinator: {
+    /** A command or a report, whatever it carries. */
+    readonly perMessage: number;
+    /** A tensor that it receives and scans, or sends. */
+    readonly perTensor: number;
+    /** A picture: decoding, degrading, encoding. */
+    readonly perPicture: number;
+  };
+  /** Calls of the network that take longer than they should. */
+  readonly stragglers: {
+    /** Share of the calls, 0 to 1. */
+    readonly share: number;
+    /** How many times longer these take, 1 or more. */
+    readonly factor: number;
+  };
+  readonly failures: {
+    /** A worker's deaths in an hour, 0 or more; the times between them are exponentially distributed. */
+    readonly perWorkerHour: number;
+    /** From a worker's death until its successor can be asked. */
+    readonly restart: number;
+    /** Opening a slice on the successor, beyond the tensors that it is sent. */
+    readonly reseed: number;
+    /** Rounds of progress that a chain loses with a slice. */
+    readonly setback: number;
+  };
+  /** Of everything that happens by chance, 0 .. 2^53 - 1. */
+  readonly seed: number;
+}
+
+/** How the workers are spent. */
+export type FleetPlan =
+  /** Whole chains: each worker holds `batch` of them and takes one step of all in a call. */
+  | { readonly kind: "whole"; readonly batch: number }
+  /** Chains cut into `slices`, each slice on a worker of its own. */
+  | { readonly kind: "cut"; readonly slices: number };
+
+/** Seconds of one evaluation by itself. */
+export const evaluationCost = ({ cost }: FleetModel): number => cost(1);
+
+/** A plan in a few words. */
+export function planText(plan: FleetPlan): string {
+  if (plan.kind === "cut") return `cut in ${plan.slices}`;
+  return plan.batch === 1 ? "whole chains" : `whole chains, ${plan.batch} a batch`;
+}

@@ -1,0 +1,17 @@
+/** What the worker's server needs of whatever computes its slices: the engine thread, or a test's stand-in. */
+import type { NetworkCard } from "../shared/chain/network-card.js";
+import type { EngineResults, EngineTask } from "./engine/engine-protocol.js";
+
+/** Performs the tasks of slices in the order in which they arrive. */
+export interface Engine {
+  readonly card: NetworkCard;
+  readonly threads: number;
+  /** Resolves when the engine has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** Does one task. Buffers listed in `transfer` are gone afterwards. */
+  perform<Kind extends EngineTask["kind"]>(
+    task: Extract<EngineTask, { kind: Kind }>,
+    transfer?: readonly ArrayBufferLike[],
+  ): Promise<EngineResults[Kind]>;
+  close(): Promise<void>;
+}
