@@ -81,11 +81,11 @@ export async function measurePhoto(
 }
 
 /** The chain that restores a photograph. Uniform steps, no fresh noise. */
-export function photoChain(measured: MeasuredPhoto, method: MethodName, steps: number): ChainSpec {
+export function photoChain(measured: MeasuredPhoto, method: MethodName, steps: number, seed = 0): ChainSpec {
   const { photo, task, canvas, mask, pseudoInverse } = measured;
   return {
     pictureId: `${photo}.png`,
-    seed: 0,
+    seed,
     schedule: { steps, start: 1000, spacing: "uniform" },
     weights: { etw: 0, nw: 0 },
     method,

@@ -1,6 +1,7 @@
 /** Solves the chains of photographs in this thread, with any number of slices, and remembers the serial pictures. */
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import {
+  type RoundProgress,
   type Solution,
   type SolveSettings,
   solveSerial,
@@ -21,6 +22,8 @@ export interface PhotoChainSettings {
   readonly task: TaskSettings;
   readonly method: MethodName;
   readonly steps: number;
+  /** Of the noise the chain starts from; default 0. */
+  readonly seed?: number;
 }
 
 /** A network on one thread, with what chains need beside it. */
@@ -50,8 +53,8 @@ export class PhotoSolver {
 
   /** The serial picture, [3, size, size], computed once: the method has no part in it. */
   async serialPicture(settings: PhotoChainSettings): Promise<Float32Array> {
-    const { photo, size, task, steps } = settings;
-    const key = JSON.stringify([photo, size, task, steps]);
+    const { photo, size, task, steps, seed } = settings;
+    const key = JSON.stringify([photo, size, task, steps, seed]);
     const known = this.#serialPictures.get(key);
     if (known) return known;
     const { picture } = await this.serial(settings, this.host(1), 0);
@@ -61,16 +64,21 @@ export class PhotoSolver {
 
   /** The whole chain on the host's worker number `index`. */
   async serial(settings: PhotoChainSettings, host: SliceHost, index: number): Promise<Solution> {
-    const chain = photoChain(await this.#measure(settings), settings.method, settings.steps);
+    const chain = photoChain(await this.#measure(settings), settings.method, settings.steps, settings.seed);
     return solveSerial(chain, host, index, this.#signal);
   }
 
   /** The chain cut over the host's slices. */
-  async timeParallel(settings: PhotoChainSettings, stop: SolveSettings, host: SliceHost): Promise<Solution> {
+  async timeParallel(
+    settings: PhotoChainSettings,
+    stop: SolveSettings,
+    host: SliceHost,
+    onRound?: (progress: RoundProgress) => void,
+  ): Promise<Solution> {
     const measured = await this.#measure(settings);
     const { operator } = measured;
-    const chain = photoChain(measured, settings.method, settings.steps);
-    return solveTimeParallel(chain, stop, { host, scan: this.#scan, operator }, this.#signal);
+    const chain = photoChain(measured, settings.method, settings.steps, settings.seed);
+    return solveTimeParallel(chain, stop, { host, scan: this.#scan, operator }, this.#signal, onRound);
   }
 
   #measure({ photo, size, task }: PhotoChainSettings): Promise<MeasuredPhoto> {

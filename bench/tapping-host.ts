@@ -8,6 +8,10 @@ export class TappingHost implements SliceHost {
   readonly pictures: Float32Array[] = [];
   /** `evaluations[k]`: network evaluations spent in the first k rounds. */
   readonly evaluations: number[] = [0];
+  /** `windows[k]`: the steps evaluated in round k + 1. */
+  readonly windows: { readonly from: number; readonly to: number }[] = [];
+  /** The round from which on the method had been given up for plain iteration. */
+  plainFrom: number | undefined;
   readonly #inner: SliceHost;
 
   constructor(inner: SliceHost) {
@@ -21,6 +25,8 @@ export class TappingHost implements SliceHost {
         const report = await slice.round(command, abort);
         // A round first applies the corrections that the one before it found, and evaluates then.
         this.pictures[command.round - 1] = await slice.readState("exit", abort);
+        this.windows[command.round - 1] = { from: command.evaluateFrom, to: command.evaluateTo };
+        if (command.plain) this.plainFrom ??= command.round;
         this.evaluations[command.round] = this.evaluations[command.round - 1] + report.evaluations;
         return report;
       },

@@ -1,7 +1,10 @@
 /** A fleet on this machine: worker processes over loopback gRPC, with nothing to start beforehand. */
 
+import { setMaxListeners } from "node:events";
+import type { BatchLimits } from "../shared/chain/batch-limits.js";
 import type { Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
 import { InputError, RetryableError } from "../shared/errors.js";
+import { laneFolder, sweepLanes } from "../shared/wire/tensor-lane.js";
 import { withinTime } from "../shared/within-time.js";
 import type { Fleet, WorkerDescription } from "./fleet.js";
 import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
@@ -21,8 +24,12 @@ export interface LocalFleetOptions {
   /** A worker died, or came back. */
   readonly onEvent?: ((event: LocalWorkerEvent) => void) | undefined;
   readonly timeouts?: SliceTimeouts | undefined;
+  /** Limits of the network calls that serial chains on one worker share; default `batchLimits(null)`. */
+  readonly batch?: BatchLimits | undefined;
   /** When a silent worker is given up; default {@link defaultHealthTimings}. */
   readonly health?: HealthTimings | undefined;
+  /** Whether tensors pass through shared memory where the machine has any; default true. */
+  readonly lanes?: boolean | undefined;
 }
 
 /** Generous: a serial chain of a large picture on a slow processor is one command. */
@@ -36,8 +43,15 @@ class LocalHost implements SliceHost {
   readonly #workers: readonly LocalWorker[];
   readonly #exchange: ExchangeServer;
   readonly #timeouts: SliceTimeouts;
+  readonly #lanes: string | undefined;
 
-  constructor(workers: readonly LocalWorker[], exchange: ExchangeServer, timeouts: SliceTimeouts) {
+  constructor(
+    workers: readonly LocalWorker[],
+    exchange: ExchangeServer,
+    timeouts: SliceTimeouts,
+    lanes: string | undefined,
+  ) {
+    this.#lanes = lanes;
     this.width = workers.length;
     this.#workers = workers;
     this.#exchange = exchange;
@@ -47,7 +61,7 @@ class LocalHost implements SliceHost {
   async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
     const worker = this.#workers[index % this.width];
     const channel = await withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
-    return GrpcSlice.open(spec, channel, this.#exchange, this.#timeouts, signal);
+    return GrpcSlice.open(spec, channel, this.#exchange, this.#timeouts, this.#lanes, signal);
   }
 }
 
@@ -56,14 +70,19 @@ class LocalHost implements SliceHost {
  * @throws InputError if the model cannot be used or the address not be bound, FatalError if workers cannot be started
  */
 export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet> {
-  const { modelPath, threads, signal, health, onEvent = () => {} } = options;
+  const { modelPath, threads, signal, health, batch, onEvent = () => {} } = options;
   if (!Number.isInteger(options.workers) || options.workers < 1) {
     throw new InputError(`--workers ${options.workers}: must be a whole number, 1 or more`);
   }
+  // Every worker waits on it: more listeners than the ten that Node takes for a leak.
+  setMaxListeners(0, signal);
   const exchange = await ExchangeServer.listen(options.listen ?? "127.0.0.1:0");
+  const lanes = options.lanes === false ? undefined : laneFolder();
+  if (lanes) sweepLanes(lanes);
   const workers = Array.from(
     { length: options.workers },
-    (_, index) => new LocalWorker(`worker-${index + 1}`, { modelPath, threads, health, onEvent }),
+    (_, index) =>
+      new LocalWorker(`worker-${index + 1}`, { modelPath, threads, lanes, health, batch, onEvent }),
   );
   const close = async () => {
     exchange.close();
@@ -80,7 +99,7 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet
       throw new RetryableError(`the model ${modelPath} changed while the workers were loading it`);
     }
     return {
-      host: new LocalHost(workers, exchange, options.timeouts ?? defaultTimeouts),
+      host: new LocalHost(workers, exchange, options.timeouts ?? defaultTimeouts, lanes),
       network: card,
       workers: () => workers.flatMap((worker) => describe(worker)),
       close,

@@ -7,10 +7,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { BatchLimits } from "../shared/chain/batch-limits.js";
 import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
+import { collectionFlags } from "../shared/garbage-collection.js";
 import { packageRoot } from "../shared/package-root.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
-import { workerEnvironment, workerFlags } from "./worker-environment.js";
+import { workerEnvironment } from "./worker-environment.js";
 
 /** How often a worker's health is asked for, and what silence means. */
 export interface HealthTimings {
@@ -24,6 +26,10 @@ export interface HealthTimings {
 export interface LocalWorkerOptions {
   readonly modelPath: string;
   readonly threads: number;
+  /** Folder of the lanes between coordinator and worker; undefined for none. */
+  readonly lanes?: string | undefined;
+  /** Limits of the network calls that serial chains share; undefined: the worker's default. */
+  readonly batch?: BatchLimits | undefined;
   /** Default: {@link defaultHealthTimings}. */
   readonly health?: HealthTimings | undefined;
   /** Called when the worker dies or comes back. */
@@ -98,11 +104,15 @@ export class LocalWorker {
   }
 
   async #start(): Promise<WorkerChannel> {
-    const { modelPath, threads } = this.#options;
-    const child = fork(workerEntry, ["--model", modelPath, "--threads", String(threads)], {
+    const { modelPath, threads, lanes, batch } = this.#options;
+    const settings = ["--model", modelPath, "--threads", String(threads)];
+    if (lanes) settings.push("--lane-folder", lanes);
+    if (batch)
+      settings.push("--batch-pictures", String(batch.pictures), "--batch-pixels", String(batch.pixels));
+    const child = fork(workerEntry, settings, {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // Inspector flags of the parent would make the child listen on the same port.
-      execArgv: [...workerFlags],
+      execArgv: [...collectionFlags],
       env: workerEnvironment(process.env),
     });
     this.#process = child;
@@ -129,30 +139,29 @@ export class LocalWorker {
   }
 
   #announcedPort(child: ChildProcess): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        child.kill("SIGKILL");
-        reject(new FatalError(`${this.name} did not start within ${startMilliseconds / 1000} s`));
-      }, startMilliseconds);
-      const settle = (finish: () => void) => {
-        clearTimeout(timer);
-        child.removeAllListeners("exit").removeAllListeners("error").removeAllListeners("message");
-        finish();
-      };
-      child.once("message", ({ type, port, kind, message = "" }: Announcement) =>
-        settle(() => {
-          if (type === "listening" && port !== undefined) resolve(port);
-          else reject(kind === "input" ? new InputError(message) : new FatalError(message));
-        }),
-      );
-      child.once("error", (cause) =>
-        settle(() => reject(new FatalError(`${this.name} cannot be started: ${cause.message}`, { cause }))),
-      );
-      child.once("exit", (code, signal) =>
-        settle(() =>
-          reject(new FatalError(`${this.name} ended before it listened (${signal ?? `code ${code}`})`)),
-        ),
-      );
+    let resolve: (port: number) => void = () => {};
+    let reject: (error: Error) => void = () => {};
+    const promise = new Promise<number>((resolved, rejected) => {
+      resolve = resolved;
+      reject = rejected;
+    });
+    const announced = ({ type, port, kind, message = "" }: Announcement) => {
+      if (type === "listening" && port !== undefined) resolve(port);
+      else reject(kind === "input" ? new InputError(message) : new FatalError(message));
+    };
+    const failed = (cause: Error) =>
+      reject(new FatalError(`${this.name} cannot be started: ${cause.message}`, { cause }));
+    const exited = (code: number | null, signal: NodeJS.Signals | null) =>
+      reject(new FatalError(`${this.name} ended before it listened (${signal ?? `code ${code}`})`));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new FatalError(`${this.name} did not start within ${startMilliseconds / 1000} s`));
+    }, startMilliseconds);
+    child.once("message", announced).once("error", failed).once("exit", exited);
+    // Only its own listeners: somebody who stops the worker meanwhile waits for the exit as well.
+    return promise.finally(() => {
+      clearTimeout(timer);
+      child.off("message", announced).off("error", failed).off("exit", exited);
     });
   }
 

@@ -1,13 +1,6 @@
 /** How a worker process treats memory and threads. */
 
 /**
- * The arrays ONNX Runtime's binding allocates for outputs lie outside V8's heap but count towards its limits: V8 would
- * mark its heap incrementally nearly every round. Marking at once, when it has to, costs less: a quarter of the time per
- * round beyond the network was spent so.
- */
-export const workerFlags: readonly string[] = ["--no-incremental-marking"];
-
-/**
  * - `OMP_WAIT_POLICY`: programs that spin while they wait starve each other where cores are few.
  * - `GLIBC_TUNABLES`: ONNX Runtime's binding allocates a new array for every output of every run. By default glibc maps
  *   and unmaps each, and the page faults cost more than the arithmetic (measured: 4.3 ms instead of 0.9 ms for adding

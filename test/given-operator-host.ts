@@ -1,5 +1,6 @@
 /** Slices of an operator that its settings alone do not describe: DeqIR's blur with the sort order of a record. */
 import type { Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
+import { RowPool } from "../shared/kernels/row-pool.js";
 import { loadStateKernels, type StateKernels } from "../shared/kernels/state-kernels.js";
 import type { DegradationOperator } from "../shared/operators/operator.js";
 import { EngineSlice } from "../worker/engine/engine-slice.js";
@@ -10,6 +11,7 @@ export class GivenOperatorHost implements SliceHost {
   readonly width: number;
   readonly #kernels: StateKernels;
   readonly #network: NoiseEstimator;
+  readonly #pool = new RowPool(1);
 
   private constructor(kernels: StateKernels, network: NoiseEstimator, width: number) {
     this.#kernels = kernels;
@@ -26,8 +28,8 @@ export class GivenOperatorHost implements SliceHost {
     return new GivenOperatorHost(kernels, network, width);
   }
 
-  open(spec: SliceSpec): Promise<Slice> {
-    return EngineSlice.open(spec, this.#network, this.#kernels);
+  async open(spec: SliceSpec): Promise<Slice> {
+    return new EngineSlice(spec, this.#network, this.#kernels, this.#pool);
   }
 
   /** Frees the native sessions. */

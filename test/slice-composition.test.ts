@@ -68,22 +68,32 @@ async function runRounds(
 ): Promise<{ boundaries: Map<number, Float32Array>; bothSides: Map<number, Float32Array> }> {
   const host = new WatchedHost(new InProcessHost(engine, ranges.length));
   const slices = await OpenSlices.open(chain, ranges, host, never);
+  const boundaryScan = await scan.open(operator, ranges.length);
   let corrections: (Float32Array | undefined)[] = [];
   for (let round = 1; round <= rounds + 1; round++) {
     const correctFrom = round === 1 ? undefined : round - 2;
     const evaluateFrom = round <= rounds ? round - 1 : chain.schedule.steps;
     const { reports } = await slices.round(
-      { round, correctFrom, evaluateFrom, forget: false },
+      {
+        round,
+        correctFrom,
+        evaluateFrom,
+        evaluateTo: chain.schedule.steps,
+        forget: false,
+        plain: false,
+        restart: false,
+      },
       corrections,
       never,
     );
     corrections = [];
     let entry: Float32Array | undefined;
-    for (const { exit, transfer } of reports) {
+    for (const [index, { exit, transfer }] of reports.entries()) {
       corrections.push(entry);
-      entry = exit && (await scan.advance(entry, exit, transfer, operator));
+      entry = exit && (await boundaryScan.advance(index, entry, exit, transfer));
     }
   }
+  boundaryScan.close();
   const boundaries = new Map<number, Float32Array>();
   const bothSides = new Map<number, Float32Array>();
   for (const [index, { begin, end }] of ranges.entries()) {
@@ -103,6 +113,8 @@ const networks = fc.oneof(
 describe.each(methodNames)("method %s", (method: MethodName) => {
   // Anderson mixing may carry states far away before they are exact; the cancellation costs digits of float32.
   const exactness = method === "deqir" ? 1e-3 : 1e-4;
+  // A correction that is carried on whole leaves more of its rounding behind.
+  const rounding = method === "paradigms" ? 1e-4 : 1e-5;
   const settings = (more: Omit<ToyChainSettings, "method">): ToyChainSettings => ({ method, ...more });
 
   it("any cut of the chain gives the same states, round by round", async () => {
@@ -122,9 +134,9 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           for (const ranges of [cutAt(more.steps, marks), cutAt(more.steps, [])]) {
             const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, operator);
             for (const [state, picture] of boundaries) {
-              expect(relativeDistance(picture, finest.boundaries.get(state) ?? [])).toBeLessThan(1e-5);
+              expect(relativeDistance(picture, finest.boundaries.get(state) ?? [])).toBeLessThan(rounding);
               const copy = bothSides.get(state);
-              if (copy) expect(relativeDistance(copy, picture)).toBeLessThan(1e-5);
+              if (copy) expect(relativeDistance(copy, picture)).toBeLessThan(rounding);
             }
           }
         },
@@ -150,7 +162,10 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           const solution = await solveTimeParallel(chain, exact, parts, never);
           expect(solution.rounds).toBeLessThanOrEqual(more.steps);
           expect(solution.converged).toBe(true);
-          expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(exactness);
+          // The farther rounds carried states away before they were exact, the more digits of float32 cancel.
+          const farthest = Math.max(1, ...solution.residuals.map((ratio) => ratio * exact.tolerance));
+          const digits = method === "deqir" ? 5e-5 : 1e-6;
+          expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(digits * farthest);
         },
       ),
       { numRuns: 25 },
@@ -165,7 +180,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
     const seen: number[] = [];
     const solution = await solveTimeParallel(
       chain,
-      { tolerance: 0.05, maxRounds: undefined },
+      { tolerance: 0.05, maxRounds: undefined, window: 12 },
       parts,
       never,
       ({ round, largestRatio }) => {

@@ -67,3 +67,18 @@ export const affineToy = (seed: number): ToyNetwork =>
     const [slope, offset] = seededValues(2, seed + 1000 * t);
     return x.map((v) => 0.5 * (slope * v + offset));
   });
+
+/**
+ * Answers with a state near its own, which keeps the chain within |x| < 8; beyond, with numbers that no sum in float32
+ * survives.
+ */
+export const brittleToy = (gain: number): ToyNetwork =>
+  new ToyNetwork((x, t, size) =>
+    localAverage(x, size).map((v, at) =>
+      Math.abs(x[at]) < 8 ? x[at] + gain * Math.sin(3 * v + t / 70) : 3e38,
+    ),
+  );
+
+/** Bounded, and so steep that what a round learned says nothing of the next. */
+export const roughToy = (frequency: number): ToyNetwork =>
+  new ToyNetwork((x, t) => x.map((v) => Math.sin(frequency * v + t / 70)));

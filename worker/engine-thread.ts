@@ -18,6 +18,7 @@ import type {
   EngineResults,
   EngineTask,
 } from "./engine/engine-protocol.js";
+import type { Engine } from "./engine.js";
 
 /** The engine always runs as built: a thread is started from a file. */
 const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
@@ -37,7 +38,7 @@ interface Waiting {
 }
 
 /** An engine thread with its network loaded. */
-export class EngineThread {
+export class EngineThread implements Engine {
   readonly card: NetworkCard;
   readonly threads: number;
   readonly #thread: Worker;

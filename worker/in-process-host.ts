@@ -12,7 +12,7 @@ export class InProcessHost implements SliceHost {
     this.width = width;
   }
 
-  open(spec: SliceSpec): Promise<Slice> {
+  async open(spec: SliceSpec): Promise<Slice> {
     return this.#engine.open(spec);
   }
 }

@@ -26,11 +26,21 @@ const { values } = parseArgs({
     model: { type: "string" },
     threads: { type: "string", default: "1" },
     listen: { type: "string", default: "127.0.0.1:0" },
+    "lane-folder": { type: "string" },
+    "batch-pictures": { type: "string" },
+    "batch-pixels": { type: "string" },
   },
 });
 
+const { "batch-pictures": pictures, "batch-pixels": pixels } = values;
+
 try {
-  const engine = await EngineThread.start({ modelPath: values.model ?? "", threads: Number(values.threads) });
+  const engine = await EngineThread.start({
+    modelPath: values.model ?? "",
+    threads: Number(values.threads),
+    laneFolder: values["lane-folder"],
+    batch: pictures && pixels ? { pictures: Number(pictures), pixels: Number(pixels) } : undefined,
+  });
   const server = await serveWorker(engine, values.listen);
   process.on("SIGTERM", () => {
     void server.close().finally(() => process.exit(0));

@@ -7,7 +7,7 @@ import { DeqfleetError, FatalError } from "../shared/errors.js";
 import { version } from "../shared/version.js";
 import type { WorkerHandlers } from "../shared/wire/generated/deqfleet/v1/Worker.js";
 import { protocol, protocolDefinition, protocolVersion, serverOptions } from "../shared/wire/protocol.js";
-import type { EngineThread } from "./engine-thread.js";
+import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
 import { serveSlice } from "./slice-session.js";
 
@@ -25,7 +25,7 @@ export interface WorkerServer {
  * @param address host:port; port 0 takes a free one
  * @throws FatalError if the address cannot be bound
  */
-export async function serveWorker(engine: EngineThread, address: string): Promise<WorkerServer> {
+export async function serveWorker(engine: Engine, address: string): Promise<WorkerServer> {
   const server = new Server(serverOptions);
   const exchanges = new ExchangeClients();
   const health = new HealthImplementation({ "": "SERVING", [workerServiceName]: "SERVING" });

@@ -11,28 +11,36 @@ import type { Round__Output } from "../shared/wire/generated/deqfleet/v1/Round.j
 import type { SliceCommand__Output } from "../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent } from "../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import { deadlineIn, protocolVersion, sliceCallMilliseconds } from "../shared/wire/protocol.js";
-import { decodeFloat32, decodeUint8, encodeTensor } from "../shared/wire/tensor-codec.js";
-import type { EngineThread } from "./engine-thread.js";
+import {
+  decodeFloat32,
+  decodeUint8,
+  encodeTensor,
+  laneOf,
+  tensorInLane,
+} from "../shared/wire/tensor-codec.js";
+import type { EngineTensor } from "./engine/engine-protocol.js";
+import type { Engine } from "./engine.js";
 import type { ExchangeClients } from "./exchange-clients.js";
 
 type OpenSliceCall = ServerWritableStream<OpenSliceRequest__Output, SliceEvent>;
 type Reader = FrameReader<SliceCommand__Output>;
 
 const withTensor = (
-  values: Float32Array,
+  values: EngineTensor,
   event: (tensor: ReturnType<typeof encodeTensor>["tensor"]) => SliceEvent,
 ): SliceEvent[] => {
+  if (!(values instanceof Float32Array)) return [event(tensorInLane(values.lane, values.length))];
   const { tensor, chunks } = encodeTensor(values, [values.length]);
   return [event(tensor), ...chunks.map((chunk) => ({ chunk }))];
 };
 
-/** Reads the slice's tensors and opens it in the engine. */
+/** Reads the slice's tensors and opens it in the engine. @returns whether its lane was found */
 async function setUp(
-  engine: EngineThread,
+  engine: Engine,
   slice: number,
   request: OpenSliceRequest__Output,
   reader: Reader,
-): Promise<void> {
+): Promise<boolean> {
   const setup = (await reader.next())?.setup;
   if (!request.chain || !setup) throw new RetryableError("the coordinator did not set the slice up");
   const nextTensor = async () => {
@@ -53,23 +61,23 @@ async function setUp(
   const seeds = entry || exit ? { entry, exit } : undefined;
   const spec = { chain: { ...chain, mask, pseudoInverse }, begin, end, seeds };
   const tensors = [pseudoInverse, mask, entry, exit].flatMap((t) => (t ? [t.buffer] : []));
-  await engine.perform({ kind: "open", slice, spec }, tensors);
+  return engine.perform({ kind: "open", slice, spec, lane: request.lane }, tensors);
 }
 
 async function runRound(
-  engine: EngineThread,
+  engine: Engine,
   slice: number,
   message: Round__Output,
   reader: Reader,
 ): Promise<SliceEvent[]> {
   const correction = message.correction
-    ? await decodeFloat32(message.correction, reader.nextChunk)
+    ? (laneOf(message.correction) ?? (await decodeFloat32(message.correction, reader.nextChunk)))
     : undefined;
-  const { round, correctFrom, evaluateFrom, forget } = message;
-  const command = { round, correctFrom, evaluateFrom, forget, correction };
+  const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart } = message;
+  const command = { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction };
   const report = await engine.perform(
     { kind: "round", slice, command },
-    correction ? [correction.buffer] : [],
+    correction instanceof Float32Array ? [correction.buffer] : [],
   );
   const { residuals, transfer, evaluations, seconds, exit } = report;
   const common = {
@@ -84,7 +92,7 @@ async function runRound(
 
 /** Performs one command. @returns its event and the chunks behind it */
 async function answer(
-  engine: EngineThread,
+  engine: Engine,
   slice: number,
   command: SliceCommand__Output,
   reader: Reader,
@@ -107,17 +115,29 @@ async function answer(
  */
 export async function serveSlice(
   call: OpenSliceCall,
-  engine: EngineThread,
+  engine: Engine,
   exchanges: ExchangeClients,
   slice: number,
 ): Promise<void> {
   const { request } = call;
   const writer = new FrameWriter<SliceEvent>(call);
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= engine.perform({ kind: "close", slice }).then(
+      () => {},
+      () => {},
+    );
+    return closing;
+  };
   let opened = false;
   const commands = exchanges
     .to(request.exchangeAddress)
     .followSlice({ token: request.token }, { deadline: deadlineIn(sliceCallMilliseconds) });
-  call.on("cancelled", () => commands.cancel());
+  call.on("cancelled", () => {
+    commands.cancel();
+    // A whole chain may be under way, which nobody waits for any more.
+    if (opened) void close();
+  });
   const reader: Reader = new FrameReader(commands);
   try {
     if (request.protocolVersion !== protocolVersion) {
@@ -125,9 +145,9 @@ export async function serveSlice(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
       );
     }
-    await setUp(engine, slice, request, reader);
+    const lane = await setUp(engine, slice, request, reader);
     opened = true;
-    await writer.write([{ opened: {} }]);
+    await writer.write([{ opened: { lane } }]);
     for (let command = await reader.next(); command; command = await reader.next()) {
       await writer.write(await answer(engine, slice, command, reader));
     }
@@ -138,6 +158,6 @@ export async function serveSlice(
   } finally {
     commands.cancel();
     call.end();
-    if (opened) await engine.perform({ kind: "close", slice }).catch(() => {});
+    if (opened) await close();
   }
 }

@@ -22,8 +22,8 @@ export interface SourceHashes {
 }
 
 /**
- * The key of a picture, hex. Plan, workers and threads are not part of it: they decide how a picture is computed, not
- * which one (up to `tol`).
+ * The key of a picture, hex. Plan, workers, threads, batch and window are not part of it: they decide how a picture is computed,
+ * not which one (up to `tol`).
  * @param relativePath identifies the picture in its dataset, and by it the noise it starts from
  */
 export function pictureKey(settings: RestoreSettings, relativePath: string, hashes: SourceHashes): string {

@@ -61,6 +61,7 @@ describe("the report", () => {
       "error",
       "attempts",
       "losses",
+      "fallback",
       "measurement",
     ]);
   });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type MethodName, methodNames } from "../../shared/chain/method.js";
 import { planNames, restoreSettingsSchema } from "../../shared/config/restore-settings.js";
 import { writeFileAtomic } from "../../shared/pictures/atomic-write.js";
+import { fallbackReasons } from "../solver/fallback.js";
 
 /** Raised whenever a reader of older reports would misunderstand a newer one. */
 export const reportSchemaVersion = 1;
@@ -35,6 +36,7 @@ export const reportItemSchema = z.strictObject({
   error: z.string().optional(),
   attempts: count.optional(),
   losses: count.optional(),
+  fallback: z.strictObject({ round: count, reason: z.enum(fallbackReasons) }).optional(),
   measurement: z.string().optional(),
 });
 

@@ -1,4 +1,5 @@
 /** One picture from input file to output file, tried again where that may help. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
 import type { Fleet } from "../fleet.js";
@@ -7,12 +8,17 @@ import type { PrefixScan } from "../solver/prefix-scan.js";
 import { type RoundProgress, type Solution, solveSerial, solveTimeParallel } from "../solver/solve-chain.js";
 import type { CanvasOperators } from "./canvas.js";
 import { finishPicture, saveMeasurement } from "./finish-picture.js";
+import type { Gate } from "./gate.js";
 import type { PicturePlace } from "./picture-places.js";
 import { type PreparedPicture, preparePicture } from "./prepare-picture.js";
 import { finite, type ReportItem } from "./report.js";
+import type { WorkerSlots } from "./worker-slots.js";
 
 /** Attempts a picture gets in all, where its errors are retryable. */
 export const pictureAttempts = 3;
+
+/** Between two attempts: a stream breaks a moment before the death of its worker is known. */
+const retryMilliseconds = 250;
 
 /** What all pictures of a run share. */
 export interface RunParts {
@@ -21,6 +27,10 @@ export interface RunParts {
   readonly operators: CanvasOperators;
   readonly scan: PrefixScan;
   readonly plan: ChosenPlan;
+  /** Where whole chains run. */
+  readonly slots: WorkerSlots;
+  /** Lets pictures in that are read ahead and wait for a worker; their number bounds the memory. */
+  readonly intake: Gate;
   readonly signal: AbortSignal;
 }
 
@@ -50,14 +60,30 @@ export function emptyItem(place: PicturePlace, settings: RestoreSettings): Repor
   };
 }
 
-function solve(
+/** Runs a whole chain on the worker that has the least to do; `begin` is called when it has a place there. */
+async function solveWhole(
+  { chain }: PreparedPicture,
+  attempt: number,
+  { fleet, slots, signal }: RunParts,
+  begin: () => void,
+): Promise<Solution> {
+  // A picture that brings its worker down takes those beside it along: for its last attempt it gets a worker alone.
+  const slot = await slots.acquire(chain.canvas, attempt === pictureAttempts, signal);
+  try {
+    begin();
+    return await solveSerial(chain, fleet.host, slot.worker, signal);
+  } finally {
+    slot.release();
+  }
+}
+
+function solveCut(
   { chain, canvas }: PreparedPicture,
-  worker: number,
-  { settings, fleet, scan, plan, signal }: RunParts,
+  { settings, fleet, scan, signal }: RunParts,
   onRound: (progress: RoundProgress) => void,
 ): Promise<Solution> {
-  if (plan === "serial") return solveSerial(chain, fleet.host, worker, signal);
-  const limits = { tolerance: settings.tol, maxRounds: settings.maxRounds ?? undefined };
+  const { tol: tolerance, maxRounds, window } = settings;
+  const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
   const parts = { host: fleet.host, scan, operator: canvas.operator };
   return solveTimeParallel(chain, limits, parts, signal, (progress) => {
     signal.throwIfAborted();
@@ -73,17 +99,16 @@ export interface RestoredPicture {
 
 /**
  * Restores one picture.
- * @param worker number of the worker that computes a serial chain
  * @returns the restored picture, or the item of one that failed or was cancelled
  * @throws FatalError if nothing more can be written
  */
 export async function restorePicture(
   place: PicturePlace,
-  worker: number,
   parts: RunParts,
   observer: PictureObserver,
 ): Promise<RestoredPicture | { readonly item: ReportItem; readonly outputHash: undefined }> {
-  const { settings, operators, plan, signal } = parts;
+  const { settings, operators, plan, intake, signal } = parts;
+  const leaveIntake = await intake.enter();
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1000;
   let attempts = 0;
@@ -93,17 +118,25 @@ export async function restorePicture(
     if (place.measurement !== undefined) await saveMeasurement(place.measurement, prepared, settings.task);
     let solution: Solution | undefined;
     while (solution === undefined) {
-      attempts++;
-      observer.attempt(attempts);
+      const attempt = ++attempts;
+      const begin = () => {
+        leaveIntake();
+        observer.attempt(attempt);
+      };
       try {
-        solution = await solve(prepared, worker, parts, observer.round);
+        if (plan === "serial") solution = await solveWhole(prepared, attempt, parts, begin);
+        else {
+          begin();
+          solution = await solveCut(prepared, parts, observer.round);
+        }
       } catch (error) {
         if (!(error instanceof RetryableError) || attempts >= pictureAttempts || signal.aborted) throw error;
+        await delay(retryMilliseconds, undefined, { signal });
       }
     }
     signal.throwIfAborted();
     const { outputHash, ...judgement } = await finishPicture(place, prepared, solution.picture);
-    const { rounds, evaluations, converged, losses, seconds } = solution;
+    const { rounds, evaluations, converged, losses, fallback, seconds } = solution;
     const total = elapsed();
     const other = Math.max(0, total - seconds.model - seconds.wire);
     const item: ReportItem = {
@@ -118,6 +151,7 @@ export async function restorePicture(
       seconds: { total, model: seconds.model, wire: seconds.wire, other },
       attempts,
       losses,
+      ...(fallback && { fallback }),
       ...(place.measurement === undefined ? {} : { measurement: place.measurement }),
     };
     return { item, outputHash };
@@ -132,6 +166,8 @@ export async function restorePicture(
       item: { ...empty, status: "failed", plan, seconds, error: message, attempts },
       outputHash: undefined,
     };
+  } finally {
+    leaveIntake();
   }
 }
 

@@ -1,4 +1,9 @@
-/** The pictures of a run over one fleet: whole chains side by side, or one chain at a time cut over all workers. */
+/**
+ * The pictures of a run over one fleet: whole chains side by side, several on each worker, or one chain at a time cut over
+ * all workers. Side by side, the next pictures are read and the last ones written while the workers compute.
+ */
+import { setMaxListeners } from "node:events";
+import { batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { FatalError } from "../../shared/errors.js";
 import type { Mask } from "../../shared/pictures/mask.js";
@@ -6,11 +11,13 @@ import type { Fleet } from "../fleet.js";
 import { choosePlan, type PlanChoice } from "../planner/choose-plan.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
 import { CanvasOperators } from "./canvas.js";
+import { Gate } from "./gate.js";
 import type { Journal } from "./journal.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
 import type { RestoreEvent } from "./restore-event.js";
 import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
+import { chainsPerWorker, WorkerSlots } from "./worker-slots.js";
 
 /** A picture that has to be restored. */
 export interface PendingPicture {
@@ -36,13 +43,12 @@ export interface PicturesRun {
 /** Restores one picture, records it and tells of it. */
 async function restoreAndRecord(
   { place, key }: PendingPicture,
-  worker: number,
   parts: RunParts,
   { journal, onEvent, settle, settings }: PicturesRun,
 ): Promise<void> {
   const picture = place.relativePath;
   try {
-    const { item, outputHash } = await restorePicture(place, worker, parts, {
+    const { item, outputHash } = await restorePicture(place, parts, {
       attempt: (attempt) => onEvent({ event: "picture-started", picture, attempt }),
       round: ({ round, largestRatio, done }) =>
         onEvent({ event: "round", picture, round, largestRatio, final: done, steps: settings.steps }),
@@ -76,6 +82,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     maxRounds,
   });
   onPlan(plan);
+  const limits = batchLimits(settings.batch);
   const stop = new AbortController();
   const scan = new PrefixScan();
   const parts: RunParts = {
@@ -84,23 +91,29 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     operators: new CanvasOperators(settings.task, fleet.network, mask),
     scan,
     plan: plan.chosen,
+    slots: new WorkerSlots(workers, limits, pending.length),
+    intake: new Gate(workers),
     signal: AbortSignal.any([signal, stop.signal]),
   };
+  // One listener a picture in flight is no leak, however many that are.
+  setMaxListeners(0, parts.signal);
   const queue = pending.values();
-  const lane = async (worker: number): Promise<void> => {
+  const lane = async (): Promise<void> => {
     // All lanes draw from one iterator, so every picture is taken once.
     for (const picture of queue) {
       if (parts.signal.aborted) return;
       try {
-        await restoreAndRecord(picture, worker, parts, run);
+        await restoreAndRecord(picture, parts, run);
       } catch (error) {
         stop.abort(error);
         throw error;
       }
     }
   };
-  const lanes = plan.chosen === "serial" ? Math.min(workers, pending.length) : 1;
-  const ended = await Promise.allSettled(Array.from({ length: lanes }, (_, worker) => lane(worker)));
+  // For each worker, beside the pictures it holds, one that is being read and one that is being written.
+  const most = workers * (chainsPerWorker(limits) + 2);
+  const lanes = plan.chosen === "serial" ? Math.min(most, pending.length) : 1;
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
   await scan.release();
   const failure = ended.find((result) => result.status === "rejected");
   if (failure) throw asFatal(failure.reason);

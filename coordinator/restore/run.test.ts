@@ -26,15 +26,17 @@ const neverStarted = (): Promise<never> => {
   throw new Error("no worker may be started");
 };
 
-/** A host whose first `count` slices are lost while they are opened. */
+/** A host that loses the first `count` slices of one picture while they are opened. */
 const losing =
-  (count: number) =>
+  (count: number, picture: string) =>
   (host: SliceHost): SliceHost => {
     let left = count;
     return {
       width: host.width,
       open: (...args) =>
-        left-- > 0 ? Promise.reject(new RetryableError("the worker died")) : host.open(...args),
+        args[0].chain.pictureId === picture && left-- > 0
+          ? Promise.reject(new RetryableError("the worker died"))
+          : host.open(...args),
     };
   };
 
@@ -174,7 +176,7 @@ describe("trouble", () => {
   it("tries a picture again when its worker was lost, then gives it up alone", async () => {
     const { folder, out } = await dataset("a.png", "b.png");
     const run = { inputs: [folder], task: "colorize", workers: 1 } as const;
-    const twice = await restore({ ...run, out, startFleet: () => inProcessFleet(1, losing(2)) });
+    const twice = await restore({ ...run, out, startFleet: () => inProcessFleet(1, losing(2, "a.png")) });
     expect(twice.items).toMatchObject([
       { status: "done", attempts: 3 },
       { status: "done", attempts: 1 },
@@ -182,7 +184,7 @@ describe("trouble", () => {
     const thrice = await restore({
       ...run,
       out: join(out, "more"),
-      startFleet: () => inProcessFleet(1, losing(3)),
+      startFleet: () => inProcessFleet(1, losing(3, "a.png")),
     });
     expect(thrice.items).toMatchObject([
       { status: "failed", attempts: 3, error: "the worker died (given up after 3 attempts)" },
@@ -200,6 +202,8 @@ describe("trouble", () => {
       out,
       task: "colorize",
       workers: 1,
+      // One picture at a time: whole chains would all be under way.
+      plan: "time-parallel",
       startFleet: async () => fleet,
     });
     await expect(run).rejects.toThrow(FatalError);

@@ -8,6 +8,7 @@
  * 3. The fleet is closed before the run returns or throws.
  */
 import { availableParallelism } from "node:os";
+import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, InputError } from "../../shared/errors.js";
 import { readMask } from "../../shared/pictures/mask.js";
@@ -35,6 +36,8 @@ export type StartFleet = (options: {
   readonly workers: number;
   /** Of each worker. */
   readonly threads: number;
+  /** Limits of the network calls that whole chains on one worker share. */
+  readonly batch: BatchLimits;
   readonly modelPath: string;
   /** Where the coordinator listens, HOST:PORT. */
   readonly listen: string;
@@ -112,6 +115,7 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
   try {
     return await startFleet({
       ...shape,
+      batch: batchLimits(record.settings.batch),
       modelPath: record.settings.model,
       listen: record.settings.listen,
       signal,

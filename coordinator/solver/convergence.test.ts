@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { noiseSchedule, residualScale } from "../../shared/diffusion/noise-schedule.js";
-import { finalSteps, finalTolerance, residualRatio } from "./convergence.js";
+import { finalSteps, finalTolerance, largestOf, residualRatio, toleratedSteps } from "./convergence.js";
 
 const schedule = noiseSchedule({ steps: 10, start: 1000, spacing: "uniform" });
 
@@ -51,10 +51,37 @@ describe("finalSteps", () => {
     );
   });
 
+  it("calls no state final whose residual is not a number", () => {
+    expect(finalSteps(0, [0, Number.NaN, 0], 10)).toBe(1);
+    expect(finalSteps(0, [0, Number.POSITIVE_INFINITY], 10)).toBe(1);
+  });
+
   it("asks more of long chains", () => {
     expect(finalTolerance(99)).toBe(3e-5);
     expect(finalTolerance(100)).toBe(1e-5);
     expect(finalSteps(0, [below], 99)).toBe(1);
     expect(finalSteps(0, [below], 100)).toBe(0);
+  });
+});
+
+describe("toleratedSteps", () => {
+  it.each([
+    [0, [2, 0.5], 0],
+    [4, [1, 0.2, 1.01, 0.1], 6],
+    [4, [0.5, Number.NaN], 5],
+    [4, [0.5, 0.5], 6],
+  ])("from %i on with ratios %j: %i", (done, ratios, expected) => {
+    expect(toleratedSteps(done, ratios)).toBe(expected);
+  });
+});
+
+describe("largestOf", () => {
+  it.each([
+    [[0.5, 3, 2], 3],
+    [[0.5, Number.NaN, 2], Number.POSITIVE_INFINITY],
+    [[Number.POSITIVE_INFINITY, 1], Number.POSITIVE_INFINITY],
+    [[0, 0], 0],
+  ])("%j: %d", (ratios, expected) => {
+    expect(largestOf(ratios)).toBe(expected);
   });
 });

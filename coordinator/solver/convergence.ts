@@ -26,12 +26,25 @@ export function residualRatio(
   return Math.sqrt(meanSquare) / (tolerance * residualScale(schedule, step));
 }
 
+/** The largest of some ratios, 0 of none; Infinity if one is not a number. */
+export function largestOf(ratios: readonly number[]): number {
+  const largest = Math.max(0, ...ratios);
+  return Number.isNaN(largest) ? Number.POSITIVE_INFINITY : largest;
+}
+
+/** How many steps are within tolerance from `done` on: ParaDiGMS's slide of the window, but for its one step at least. */
+export function toleratedSteps(done: number, ratios: readonly number[]): number {
+  const first = ratios.findIndex((ratio) => !(ratio <= 1));
+  return done + (first < 0 ? ratios.length : first);
+}
+
 /**
  * How many steps are final, given that `done` were and the residuals of the steps from `done` on: those that precede
  * the first residual above the final tolerance.
  */
 export function finalSteps(done: number, meanSquares: readonly number[], steps: number): number {
   const limit = finalTolerance(steps) ** 2;
-  const first = meanSquares.findIndex((meanSquare) => meanSquare > limit);
+  // NaN is no state that may be called final.
+  const first = meanSquares.findIndex((meanSquare) => !(meanSquare <= limit));
   return done + (first < 0 ? meanSquares.length : first);
 }

@@ -74,7 +74,8 @@ export class OpenSlices {
     corrections: readonly (Float32Array | undefined)[],
     signal: AbortSignal,
   ): Promise<RoundOutcome> {
-    const busy = ({ end }: StepRange) => command.correctFrom === undefined || command.correctFrom < end;
+    const busy = ({ end }: StepRange) =>
+      end > command.evaluateFrom || (command.correctFrom !== undefined && end > command.correctFrom);
     const results = await Promise.allSettled(
       this.#slices.map((slice, index) =>
         busy(this.ranges[index])
@@ -85,16 +86,18 @@ export class OpenSlices {
     const hopeless = results.find((r) => r.status === "rejected" && !(r.reason instanceof RetryableError));
     if (hopeless?.status === "rejected") throw hopeless.reason;
     const lost = new Set(results.flatMap((result, index) => (result.status === "rejected" ? [index] : [])));
+    const reseeded = lost.size;
+    // What a slice reported is valid until it is called again, and re-seeding reads the neighbours' states.
+    const kept = results.map((result) => {
+      if (result.status === "rejected") return undefined;
+      const { value } = result;
+      return reseeded > 0 ? { ...value, exit: value.exit?.slice() } : value;
+    });
     const reports: RoundReport[] = [];
     let earliestLoss = Number.POSITIVE_INFINITY;
-    const reseeded = lost.size;
-    for (const [index, result] of results.entries()) {
-      if (result.status === "fulfilled") {
-        reports.push(result.value);
-        continue;
-      }
-      earliestLoss = Math.min(earliestLoss, this.ranges[index].begin);
-      reports.push(await this.#reseed(index, lost, command, signal));
+    for (const [index, report] of kept.entries()) {
+      if (!report) earliestLoss = Math.min(earliestLoss, this.ranges[index].begin);
+      reports.push(report ?? (await this.#reseed(index, lost, command, signal)));
     }
     return { reports, reseeded, earliestLoss };
   }
@@ -109,6 +112,24 @@ export class OpenSlices {
     const slice = this.#slices[index];
     const { seconds } = await slice.round({ ...command, correction: corrections[index] }, signal);
     return { picture: await slice.readState("exit", signal), seconds };
+  }
+
+  /**
+   * Starts anew behind step `correctFrom`, which starts from a final state: the state it makes becomes exact whatever it was,
+   * all states beyond go back to starting values.
+   * @throws RetryableError if a slice is lost meanwhile
+   */
+  async restart(command: CommonCommand & { correctFrom: number }, signal: AbortSignal): Promise<void> {
+    const { correctFrom } = command;
+    const at = this.ranges.findIndex(({ begin, end }) => begin <= correctFrom && correctFrom < end);
+    await this.#slices[at].round({ ...command, restart: true, correction: undefined }, signal);
+    for (let index = at + 1; index < this.#slices.length; index++) {
+      // One after the other: both copies of a boundary state have to be the same.
+      const entry = await this.#slices[index - 1].readState("exit", signal);
+      await this.#slices[index].close();
+      const spec = { chain: this.#chain, ...this.ranges[index], seeds: { entry, exit: undefined } };
+      this.#slices[index] = await openSlice(this.#host, spec, index, signal);
+    }
   }
 
   /** Closes every slice. */
@@ -137,10 +158,17 @@ export class OpenSlices {
         const spec = { chain: this.#chain, ...range, seeds: { entry, exit } };
         this.#slices[index] = await openSlice(this.#host, spec, index, signal);
         lost.delete(index);
-        return await this.#slices[index].round(
-          { ...command, correctFrom: undefined, evaluateFrom: range.begin, correction: undefined },
+        const report = await this.#slices[index].round(
+          {
+            ...command,
+            correctFrom: undefined,
+            evaluateFrom: range.begin,
+            correction: undefined,
+          },
           signal,
         );
+        // The next slice may be lost as well, and is then re-seeded from this one.
+        return { ...report, exit: report.exit?.slice() };
       } catch (error) {
         if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
         await this.#slices[index].close();

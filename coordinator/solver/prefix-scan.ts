@@ -6,14 +6,67 @@
  * D being one scalar on the range and one on the null space of A.
  */
 import type { StepJacobian } from "../../shared/chain/jacobian.js";
+import { RowPool } from "../../shared/kernels/row-pool.js";
 import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
-import { riderSize, type StateSpace, stateSize } from "../../shared/kernels/state-space.js";
+import type { StateRows } from "../../shared/kernels/state-rows.js";
+import type { StateSpace } from "../../shared/kernels/state-space.js";
 
 /** Spaces whose kernels are kept: pictures of one dataset mostly share one. */
 const keptSpaces = 4;
 
-/** Runs the scan in ONNX Runtime; one serves all chains. */
+/** Blocks of rows kept for the next chains. */
+const keptBlocks = 4;
+
+/** The scan of one chain. One call at a time. */
+export class ChainScan {
+  readonly #block: StateRows;
+  readonly #pool: RowPool;
+  readonly #slices: number;
+
+  constructor(block: StateRows, pool: RowPool, slices: number) {
+    this.#block = block;
+    this.#pool = pool;
+    this.#slices = slices;
+  }
+
+  /**
+   * Correction of a slice's exit state.
+   * @param entry correction of its entry state; undefined for none
+   * @param s what the slice reported; undefined for zero
+   * @returns memory of the scan's own, valid until this slice's next
+   */
+  async advance(
+    slice: number,
+    entry: Float32Array | undefined,
+    s: Float32Array | undefined,
+    transfer: StepJacobian,
+  ): Promise<Float32Array> {
+    const block = this.#block;
+    const exit = block.rows(slice, slice + 1).values;
+    if (s) exit.set(s);
+    else exit.fill(0);
+    if (!entry) return exit;
+    const carried = this.#slices;
+    block.rows(carried, carried + 1).values.set(entry);
+    await block.fillRiders(slice, slice + 1);
+    await block.fillRiders(carried, carried + 1);
+    const terms = [
+      { row: carried, ...transfer },
+      { row: slice, range: 1, null: 1 },
+    ];
+    await block.combine(terms, slice);
+    return exit;
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    this.#pool.give(this.#block);
+  }
+}
+
+/** Opens the scans of chains; one serves them all. */
 export class PrefixScan {
+  readonly #pool = new RowPool(keptBlocks);
   /** In order of last use. */
   readonly #kernels = new Map<StateSpace, Promise<StateKernels>>();
 
@@ -27,39 +80,10 @@ export class PrefixScan {
     return loading;
   }
 
-  /**
-   * Correction of a slice's exit state.
-   * @param entry correction of its entry state; undefined for none
-   * @param s what the slice reported
-   */
-  async advance(
-    entry: Float32Array | undefined,
-    s: Float32Array,
-    transfer: StepJacobian,
-    space: StateSpace,
-  ): Promise<Float32Array> {
-    if (!entry) return s;
-    const kernels = await this.#kernelsOf(space);
-    const size = stateSize(space);
-    const rows = { values: new Float32Array(2 * size), dims: [2, size] };
-    rows.values.set(entry);
-    rows.values.set(s, size);
-    const inputs = {
-      rows,
-      null: { values: Float32Array.of(transfer.null, 1), dims: [1, 2] },
-      rangeMinusNull: { values: Float32Array.of(transfer.range - transfer.null, 0), dims: [1, 2] },
-    };
-    const exit = new Float32Array(size);
-    const out = { values: exit, dims: [1, size] };
-    if (!kernels.riders) {
-      await kernels.combine.run(inputs, { out });
-      return exit;
-    }
-    const count = riderSize(space);
-    const riders = { values: new Float32Array(2 * count), dims: [2, count] };
-    await kernels.riders.run({ state: rows }, { riders });
-    await kernels.combine.run({ ...inputs, riders }, { out });
-    return exit;
+  /** The scan of a chain cut into `slices`. */
+  async open(space: StateSpace, slices: number): Promise<ChainScan> {
+    const size = { rows: slices + 1, steps: 0, deltas: false, secants: false };
+    return new ChainScan(this.#pool.take(await this.#kernelsOf(space), size), this.#pool, slices);
   }
 
   /** Frees the native sessions. */

@@ -5,17 +5,20 @@
  * 1. States 0..done are final: `done` grows by at least one a round, so T rounds always suffice.
  * 2. A round costs one tensor up and one tensor down per slice, whatever T is.
  * 3. A lost slice is re-seeded from its boundary states; only what it held is computed again.
+ * 4. A method that overflows, diverges or stalls gives way to plain iteration; what is final stays final.
  *
  * Source: DeqIR (arXiv 2311.11600) for the joint system; the scan is derived in docs/how-it-works.md.
  */
+import { isPlain, type Method, methods, windowOf } from "../../shared/chain/method.js";
 import type { ChainSpec, RoundReport, SliceHost } from "../../shared/chain/slice-host.js";
 import { noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
 import { PictureError, RetryableError } from "../../shared/errors.js";
 import type { StateSpace } from "../../shared/kernels/state-space.js";
-import { finalSteps, residualRatio } from "./convergence.js";
+import { finalSteps, largestOf, residualRatio, toleratedSteps } from "./convergence.js";
 import { cutChain } from "./cut-chain.js";
+import { type Fallback, FallbackWatch } from "./fallback.js";
 import { OpenSlices } from "./open-slices.js";
-import type { PrefixScan } from "./prefix-scan.js";
+import type { ChainScan, PrefixScan } from "./prefix-scan.js";
 import { RoundClock, type SolveSeconds } from "./round-clock.js";
 
 /** When to stop. */
@@ -24,6 +27,8 @@ export interface SolveSettings {
   readonly tolerance: number;
   /** Rounds allowed; undefined: T, which always suffices. */
   readonly maxRounds: number | undefined;
+  /** Steps from the first that is not final on that are evaluated in a round; 1: the serial chain. Undefined: the method's. */
+  readonly window?: number | undefined;
 }
 
 /** Lost slices a chain survives before its picture is handed back for another attempt. */
@@ -51,6 +56,8 @@ export interface Solution {
   readonly converged: boolean;
   /** Slices that were lost and re-seeded. */
   readonly losses: number;
+  /** Present if the method was given up for plain iteration. */
+  readonly fallback: Fallback | undefined;
   readonly seconds: SolveSeconds;
 }
 
@@ -77,7 +84,9 @@ export async function solveTimeParallel(
   const schedule = noiseSchedule(chain.schedule);
   const { steps } = schedule;
   const slices = await OpenSlices.open(chain, cutChain(steps, host.width), host, signal);
+  let boundaries: ChainScan | undefined;
   try {
+    boundaries = await scan.open(operator, slices.ranges.length);
     const residuals: number[] = [];
     let evaluations = 0;
     let losses = 0;
@@ -87,9 +96,15 @@ export async function solveTimeParallel(
     let corrections: (Float32Array | undefined)[] = [];
     let converged = false;
     let forget = false;
+    let fallback: Fallback | undefined;
+    const method: Method = methods[chain.method];
+    const window = settings.window ?? windowOf(method, steps);
+    const watch = new FallbackWatch(steps, isPlain(method), window < steps);
     while (!converged && done < steps && residuals.length < limit) {
       const round = residuals.length + 1;
-      const command = { round, correctFrom, evaluateFrom: done, forget };
+      const evaluateTo = Math.min(steps, done + window);
+      const plain = fallback !== undefined;
+      const command = { round, correctFrom, evaluateFrom: done, evaluateTo, forget, plain, restart: false };
       clock.startExchange();
       const outcome = await slices.round(command, corrections, signal);
       clock.endExchange(outcome.reports.map((report) => report.seconds));
@@ -105,16 +120,37 @@ export async function solveTimeParallel(
       const meanSquares = outcome.reports.flatMap((report) => report.residuals);
       evaluations += outcome.reports.reduce((sum, report) => sum + report.evaluations, 0);
       const ratios = meanSquares.map((r, i) => residualRatio(schedule, done + i, r, settings.tolerance));
-      const largestRatio = Math.max(...ratios);
+      const largestRatio = largestOf(ratios);
       residuals.push(largestRatio);
-      converged = largestRatio <= 1;
-      correctFrom = Math.min(finalSteps(done, meanSquares, steps), steps - 1);
-      corrections = await scanBoundaries(slices, outcome.reports, correctFrom, scan, operator);
+      converged = largestRatio <= 1 && evaluateTo === steps;
+      if (forget) watch.forget();
+      const reason = watch.observe(largestRatio);
+      if (reason) fallback ??= { round, reason };
+      const final =
+        method.freeze === "exact" ? finalSteps(done, meanSquares, steps) : toleratedSteps(done, ratios);
+      correctFrom = Math.min(final, evaluateTo - 1);
       done = correctFrom + 1;
+      // Plain iteration goes on from the better of the states as they are and as they were at the start.
+      if (reason && watch.worseThanStart(largestRatio)) {
+        const fromHere = { ...command, correctFrom, evaluateFrom: steps, evaluateTo: steps, plain: true };
+        await slices.restart(fromHere, signal);
+        correctFrom = undefined;
+        corrections = [];
+      } else {
+        corrections = await scanBoundaries(slices, outcome.reports, correctFrom, boundaries);
+      }
       onRound({ round, largestRatio, done });
     }
     clock.startExchange();
-    const last = { round: residuals.length + 1, correctFrom, evaluateFrom: steps, forget };
+    const last = {
+      round: residuals.length + 1,
+      correctFrom,
+      evaluateFrom: steps,
+      evaluateTo: steps,
+      forget,
+      plain: fallback !== undefined,
+      restart: false,
+    };
     const { picture, seconds } = await slices.finish(last, corrections, signal);
     clock.endExchange([seconds]);
     refuseNonFinite(picture, chain);
@@ -125,9 +161,11 @@ export async function solveTimeParallel(
       residuals,
       converged: converged || done >= steps,
       losses,
+      fallback,
       seconds: clock.seconds(),
     };
   } finally {
+    boundaries?.close();
     await slices.close();
   }
 }
@@ -137,16 +175,16 @@ async function scanBoundaries(
   slices: OpenSlices,
   reports: readonly RoundReport[],
   correctFrom: number,
-  scan: PrefixScan,
-  space: StateSpace,
+  scan: ChainScan,
 ): Promise<(Float32Array | undefined)[]> {
   const corrections: (Float32Array | undefined)[] = [];
   let entry: Float32Array | undefined;
   for (const [index, { begin, end }] of slices.ranges.entries()) {
-    corrections.push(correctFrom < begin ? entry : undefined);
+    const moved = correctFrom < begin ? entry : undefined;
+    corrections.push(moved);
     const { exit, transfer } = reports[index];
-    if (end <= correctFrom || !exit) entry = undefined;
-    else entry = await scan.advance(correctFrom < begin ? entry : undefined, exit, transfer, space);
+    const still = end <= correctFrom || (!exit && !moved);
+    entry = still ? undefined : await scan.advance(index, moved, exit, transfer);
   }
   return corrections;
 }
@@ -172,7 +210,7 @@ export async function solveSerial(
     const { exit: picture, evaluations } = report;
     refuseNonFinite(picture, chain);
     const base = { picture, rounds: steps, evaluations, residuals: [], converged: true, losses: 0 };
-    return { ...base, seconds: clock.seconds() };
+    return { ...base, fallback: undefined, seconds: clock.seconds() };
   } finally {
     await slice.close();
   }

@@ -16,8 +16,16 @@ import { FrameReader } from "../../shared/wire/frame-stream.js";
 import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Seconds.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import type { Tensor__Output } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
 import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
-import { decodeFloat32, encodeTensor } from "../../shared/wire/tensor-codec.js";
+import {
+  decodeFloat32,
+  type EncodedTensor,
+  encodeTensor,
+  laneOf,
+  tensorInLane,
+} from "../../shared/wire/tensor-codec.js";
+import { TensorLane } from "../../shared/wire/tensor-lane.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import type { WorkerChannel } from "./worker-channel.js";
@@ -47,29 +55,38 @@ export class GrpcSlice implements Slice {
   readonly #events: FrameReader<SliceEvent__Output>;
   readonly #feed: CommandFeed;
   readonly #timeouts: SliceTimeouts;
+  /** Undefined where the worker is on another machine. */
+  #lane: TensorLane | undefined;
 
   private constructor(
     worker: WorkerChannel,
     call: ClientReadableStream<SliceEvent__Output>,
     feed: CommandFeed,
     timeouts: SliceTimeouts,
+    lane: TensorLane | undefined,
   ) {
     this.#worker = worker;
     this.#call = call;
     this.#events = new FrameReader(call);
     this.#feed = feed;
     this.#timeouts = timeouts;
+    this.#lane = lane;
   }
 
-  /** Opens a slice and sends it its tensors. */
+  /**
+   * Opens a slice and sends it its tensors.
+   * @param lanes folder for lanes to workers on this machine; undefined for none
+   */
   static async open(
     spec: SliceSpec,
     worker: WorkerChannel,
     exchange: ExchangeServer,
     timeouts: SliceTimeouts,
+    lanes: string | undefined,
     signal: AbortSignal,
   ): Promise<GrpcSlice> {
     const { chain, begin, end } = spec;
+    const made = lanes ? TensorLane.create(lanes, chain.pseudoInverse.length) : undefined;
     const token = randomUUID();
     const feed = exchange.announce(token);
     const exchangeAddress = exchange.address;
@@ -80,10 +97,12 @@ export class GrpcSlice implements Slice {
       chain: encodeChain(chain),
       begin,
       end,
+      lane: made?.name ?? "",
     });
-    const slice = new GrpcSlice(worker, call, feed, timeouts);
+    const slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
     try {
-      await slice.#exchange(setupCommands(chain, spec.seeds), "opened", signal);
+      const { opened } = await slice.#exchange(setupCommands(chain, spec.seeds), "opened", signal);
+      if (!opened?.lane) slice.#closeLane();
       return slice;
     } catch (error) {
       exchange.withdraw(token);
@@ -93,9 +112,9 @@ export class GrpcSlice implements Slice {
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
-    const { round, correctFrom, evaluateFrom, forget, correction } = command;
-    const encoded = correction && encodeTensor(correction, [correction.length]);
-    const message = { round, correctFrom, evaluateFrom, forget, correction: encoded?.tensor ?? null };
+    const { correction, ...rest } = command;
+    const encoded = correction && this.#encode(correction);
+    const message = { ...rest, correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
     const event = await this.#exchange([{ round: message }, ...chunks], "round", signal);
     const report = event.round;
@@ -103,7 +122,7 @@ export class GrpcSlice implements Slice {
     return {
       residuals: report.residuals,
       transfer: { range: report.transferRange, null: report.transferNull },
-      exit: report.exit ? await decodeFloat32(report.exit, this.#events.nextChunk) : undefined,
+      exit: report.exit ? await this.#decode(report.exit) : undefined,
       evaluations: report.evaluations,
       seconds: secondsOf(report.seconds),
     };
@@ -112,7 +131,7 @@ export class GrpcSlice implements Slice {
   async serial(signal: AbortSignal): Promise<SerialReport> {
     const report = (await this.#exchange([{ serial: {} }], "serial", signal)).serial;
     if (!report?.exit) throw new RetryableError("a serial report came without its picture");
-    const exit = await decodeFloat32(report.exit, this.#events.nextChunk);
+    const exit = (await this.#decode(report.exit)).slice();
     return { exit, evaluations: report.evaluations, seconds: secondsOf(report.seconds) };
   }
 
@@ -120,10 +139,31 @@ export class GrpcSlice implements Slice {
     const command = { readState: { which: which === "entry" ? "WHICH_ENTRY" : "WHICH_EXIT" } } as const;
     const { state } = await this.#exchange([command], "state", signal);
     if (!state) throw new RetryableError("a state came without its tensor");
-    return decodeFloat32(state, this.#events.nextChunk);
+    return (await this.#decode(state)).slice();
+  }
+
+  /** A tensor for the worker: in the lane if it fits. */
+  #encode(values: Float32Array): EncodedTensor {
+    const number = this.#lane?.write(values);
+    if (number === undefined) return encodeTensor(values, [values.length]);
+    return { tensor: tensorInLane(number, values.length), chunks: [] };
+  }
+
+  /** A tensor of the worker's; where it came by the lane, valid until the next. */
+  async #decode(tensor: Tensor__Output): Promise<Float32Array> {
+    const found = laneOf(tensor);
+    if (!found) return decodeFloat32(tensor, this.#events.nextChunk);
+    if (!this.#lane) throw new RetryableError("the worker announced a tensor in a lane that it did not open");
+    return this.#lane.read(found.lane, found.length);
+  }
+
+  #closeLane(): void {
+    this.#lane?.close();
+    this.#lane = undefined;
   }
 
   async close(): Promise<void> {
+    this.#closeLane();
     this.#feed.end();
     this.#call.cancel();
   }

@@ -28,6 +28,9 @@ export function heldPictureJacobian(schedule: NoiseSchedule, step: number): Step
   return { range: ratio, null: ratio };
 }
 
+/** d f_i / d z with the step's change f_i(z) - z held fixed: ParaDiGMS's sums (arXiv 2305.16317, eq. 5). */
+export const heldChangeJacobian: StepJacobian = { range: 1, null: 1 };
+
 /** Inner products over one part of one state: <dz, df> and <dz, dz> between the last two rounds. */
 export interface SecantProducts {
   readonly dzdf: number;
@@ -36,7 +39,7 @@ export interface SecantProducts {
 
 /**
  * The secant estimate <dz, df> / <dz, dz>, clipped to [0, m_i] with m_i = sqrt(abar_{i+1} / abar_i), the largest factor
- * by which a step can carry an error on. Where the state did not move the previous estimate stands.
+ * by which a step can carry an error on. Where the state did not move, or overflowed, the previous estimate stands.
  */
 export function secantJacobian(
   schedule: NoiseSchedule,
@@ -47,7 +50,8 @@ export function secantJacobian(
   const largest = Math.sqrt(schedule.signal[step + 1] / schedule.signal[step]);
   const on = (part: Part) => {
     const { dzdf, dzdz } = products[part];
-    return dzdz > 0 ? Math.min(largest, Math.max(0, dzdf / dzdz)) : previous[part];
+    const secant = dzdf / dzdz;
+    return Number.isFinite(secant) ? Math.min(largest, Math.max(0, secant)) : previous[part];
   };
   return { range: on("range"), null: on("null") };
 }

@@ -4,8 +4,11 @@
  * A method is the choice of J, of the starting states, and of what becomes of the corrected states.
  */
 
-/** Stand-in for the Jacobian of a step, a scalar on each part: with the noise estimate held, or estimated by secants. */
-export type Jacobian = "held-noise" | "secant";
+/**
+ * Stand-in for the Jacobian of a step, a scalar on each part: with the noise estimate held, with the step's whole change
+ * f(z) - z held, or estimated by secants.
+ */
+export type Jacobian = "held-noise" | "held-change" | "secant";
 
 /** Starting states: copies of z_0 (DeqIR), or q-samples of A^+ y with z_0 as their noise. */
 export type Start = "noise" | "measurement";
@@ -18,24 +21,54 @@ export interface Mixing {
   readonly ridge: number;
 }
 
+/** States are final, and leave the window, once they are exact but for rounding, or already within the tolerance. */
+export type Freeze = "exact" | "tolerance";
+
 /** A method, as the choices the shared round leaves open. */
 export interface Method {
   readonly jacobian: Jacobian;
   readonly start: Start;
   readonly mixing: Mixing | undefined;
+  readonly freeze: Freeze;
+  /** Window where none is asked for, as a share of the chain. */
+  readonly window: number;
 }
 
 /** The methods by name. */
 export const methods = {
   /** DeqIR's joint analytic system (arXiv 2311.11600, eq. 9) iterated plainly. */
-  picard: { jacobian: "held-noise", start: "noise", mixing: undefined },
+  picard: { jacobian: "held-noise", start: "noise", mixing: undefined, freeze: "exact", window: 1 },
   /** DeqIR as published: the joint system with Anderson mixing per state. */
-  deqir: { jacobian: "held-noise", start: "noise", mixing: { memory: 5, ridge: 1e-3 } },
+  deqir: {
+    jacobian: "held-noise",
+    start: "noise",
+    mixing: { memory: 5, ridge: 1e-3 },
+    freeze: "exact",
+    window: 1,
+  },
+  /**
+   * ParaDiGMS (arXiv 2305.16317): sums of the steps' changes, over a window that slides past what is within tolerance. A
+   * wider window was measured to evaluate more and to end no sooner.
+   */
+  paradigms: {
+    jacobian: "held-change",
+    start: "noise",
+    mixing: undefined,
+    freeze: "tolerance",
+    window: 1 / 4,
+  },
   /** A secant estimate per step and part, from restoration-aware starting states. The default. */
-  secant: { jacobian: "secant", start: "measurement", mixing: undefined },
+  secant: { jacobian: "secant", start: "measurement", mixing: undefined, freeze: "exact", window: 1 },
 } as const satisfies Record<string, Method>;
 
 export type MethodName = keyof typeof methods;
+
+/** p: steps of a chain that a method evaluates in a round, if it is left to choose. 1 or more. */
+export const windowOf = ({ window }: Method, steps: number): number => Math.ceil(window * steps);
+
+/** Whether a method is plain iteration already, which every other one falls back to. */
+export const isPlain = ({ jacobian, mixing }: Method): boolean =>
+  jacobian === "held-noise" && mixing === undefined;
 
 export const methodNames = Object.keys(methods) as MethodName[];
 

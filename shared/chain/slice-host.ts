@@ -56,12 +56,17 @@ export interface RoundCommand {
   readonly round: number;
   /** States up to this one are final. Undefined before the slice's first evaluation: there is nothing to correct. */
   readonly correctFrom: number | undefined;
-  /** Steps from this one on are evaluated; the slice's end or beyond: none. */
+  /** Steps [evaluateFrom, evaluateTo) are evaluated, as far as they are the slice's. States beyond follow the last one made. */
   readonly evaluateFrom: number;
+  readonly evaluateTo: number;
   /** Correction of the entry state, in the operator's state space; undefined: none. */
   readonly correction: Float32Array | undefined;
   /** Forget the mixing history: the states it speaks of were re-seeded somewhere. */
   readonly forget: boolean;
+  /** Go on by plain iteration: mix nothing, and hold the noise estimate from this round's evaluations on. Never taken back. */
+  readonly plain: boolean;
+  /** Instead of the correction: the state behind `correctFrom` is made anew, those beyond go back to their starting values. */
+  readonly restart: boolean;
 }
 
 /** Seconds a worker spent on a round. */
@@ -73,11 +78,14 @@ export interface EngineSeconds {
 
 /** What a slice found in a round. */
 export interface RoundReport {
-  /** Mean squares of f_i(z_i) - z_{i+1}, for the steps evaluated, up to the slice's end. */
+  /** Mean squares of f_i(z_i) - z_{i+1}, for the steps evaluated, up to the slice's end. Not finite where states overflowed. */
   readonly residuals: readonly number[];
   /** D: how the correction of the entry state passes through the slice. */
   readonly transfer: StepJacobian;
-  /** s: correction of the exit state for an uncorrected entry state. Undefined if nothing was evaluated. */
+  /**
+   * s: correction of the exit state for an uncorrected entry state. Undefined if nothing was evaluated: it is zero then. Memory of the
+   * slice's own, valid until it is called again.
+   */
   readonly exit: Float32Array | undefined;
   readonly evaluations: number;
   readonly seconds: EngineSeconds;

@@ -36,11 +36,13 @@ export const restoreOptionsSchema = z
     spacing: z.enum(timestepSpacings),
     workers: count,
     threads: count,
+    batch: count,
     listen: z.string().regex(/^.+:\d{1,5}$/, "needs HOST:PORT, port 0 for a free one"),
     plan: z.enum(planNames),
     method: z.enum(methodNames as [MethodName, ...MethodName[]]),
     tol: z.number().gt(0),
     maxRounds: count,
+    window: count,
     etw: z.number().min(0).max(1),
     nw: z.number().min(0),
     seed: z.int().min(0),
@@ -83,11 +85,15 @@ export const restoreSettingsSchema = z.strictObject({
   tol: z.number(),
   /** Rounds allowed; null: as many as it takes, at most T. */
   maxRounds: z.int().nullable(),
+  /** Steps of a cut chain evaluated in a round; null: as the method has it. */
+  window: z.int().nullable(),
   plan: z.enum(planNames),
   /** null: chosen from the machine's cores and the number of pictures. */
   workers: z.int().nullable(),
   /** Threads of each worker; null: the cores divided by the workers. */
   threads: z.int().nullable(),
+  /** Pictures a worker evaluates in one network call where it has whole chains; null: chosen by their size. */
+  batch: z.int().nullable(),
   /** Where the coordinator listens for its workers, HOST:PORT. */
   listen: z.string(),
   /** The model file. */
@@ -189,9 +195,11 @@ export function resolveRestoreSettings(
     method: options.method ?? defaultMethod,
     tol: options.tol ?? defaultTolerance,
     maxRounds: options.maxRounds ?? null,
+    window: options.window ?? null,
     plan: options.plan ?? "auto",
     workers: options.workers ?? null,
     threads: options.threads ?? null,
+    batch: options.batch ?? null,
     listen: options.listen ?? "127.0.0.1:0",
     model: absolute(options.model ?? defaultModel),
     report: options.report === undefined ? resolve(out, "report.json") : absolute(options.report),

@@ -16,7 +16,7 @@ import type { ProtoGrpcType } from "./generated/slice.js";
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** The parsed protocol, for servers, clients and reflection. */
 export const protocolDefinition: PackageDefinition = loadSync("deqfleet/v1/slice.proto", {

@@ -24,6 +24,7 @@ function arrive(
     dtype: tensor.dtype === "DTYPE_UINT8" ? "DTYPE_UINT8" : "DTYPE_FLOAT32",
     shape: [...(tensor.shape ?? [])],
     crc32: tensor.crc32 ?? 0,
+    lane: 0,
     data: received(tensor.data as Uint8Array, offset),
   };
   const rest = [...chunks];

@@ -38,6 +38,17 @@ export function encodeTensor(values: Float32Array | Uint8Array, shape: readonly 
   };
 }
 
+/** Announces float32 values that lie in the slice's lane. */
+export const tensorInLane = (lane: number, length: number): Tensor => ({
+  dtype: "DTYPE_FLOAT32",
+  shape: [length],
+  lane,
+});
+
+/** Where an announced tensor lies, if it lies in the slice's lane. */
+export const laneOf = ({ lane, shape }: Tensor__Output): { lane: number; length: number } | undefined =>
+  lane === 0 ? undefined : { lane, length: shape.reduce((a, b) => a * b, 1) };
+
 const elementBytes = { DTYPE_FLOAT32: 4, DTYPE_UINT8: 1, DTYPE_UNSPECIFIED: 0 } as const;
 
 /** Largest tensor taken from a peer: a 16-megapixel state with its range part, with room to spare. */

@@ -1,8 +1,11 @@
 /** However a coordinator ends, its workers end with it, even in the middle of a network run. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { laneFolder, sweepLanes } from "../../shared/wire/tensor-lane.js";
 import { ModelFolder, nullModel, slowModel } from "../models.js";
 import { becomesTrue, childrenOf, isAlive } from "../processes.js";
 
@@ -16,6 +19,10 @@ beforeAll(async () => {
   slow = models.write("slow.onnx", await slowModel(6));
 });
 afterAll(() => models.remove());
+
+/** Lanes that can be found by name. */
+const laneNames = (): string[] =>
+  readdirSync(laneFolder() ?? tmpdir()).filter((name) => name.startsWith("deqfleet-lane-"));
 
 const parents: ChildProcess[] = [];
 afterAll(() => {
@@ -67,6 +74,10 @@ describe("workers end with a parent", () => {
     parent.kill("SIGKILL");
     await once(parent, "exit");
     await expectGone(workers);
+    // Lanes lose their names when both sides have opened them; the next fleet sweeps away one that nobody came for.
+    const folder = laneFolder();
+    if (folder) sweepLanes(folder);
+    expect(laneNames().filter((name) => name.startsWith(`deqfleet-lane-${parent.pid}-`))).toEqual([]);
   });
 
   it.runIf(process.platform === "linux").each([30, 120, 250])(

@@ -20,9 +20,13 @@ const inpaint = taskSamples[4];
 const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 const settings = { tolerance: 1e-3, maxRounds: undefined };
 
-describe.each([3, 4])("ten steps over %i workers, slices of unequal length", (workers) => {
+describe.each([
+  [3, true],
+  [4, true],
+  [3, false],
+])("ten steps over %i workers, slices of unequal length, lanes: %s", (workers, lanes) => {
   it.each(methodNames)("method %s: the same bytes over gRPC and in process", async (method) => {
-    const fleet = await fleets.start({ workers, modelPath });
+    const fleet = await fleets.start({ workers, modelPath, lanes });
     const local = await fleets.inProcess(modelPath, workers);
     for (const sample of [taskSamples[0], inpaint]) {
       // Fresh noise in every step, so that its addresses cross the wire too.
@@ -51,13 +55,21 @@ it("the serial chain gives the same bytes on any worker and in process", async (
   expect(bytes(other.picture).equals(expected)).toBe(false);
 });
 
-it("states larger than a message cross the wire whole: 320x320, 1.2 MB a tensor", async () => {
-  const fleet = await fleets.start({ workers: 2, modelPath });
-  const local = await fleets.inProcess(modelPath, 2);
-  const size = { height: 320, width: 320 };
-  const sample = { name: "colorize 320x320", settings: { task: "colorize" }, size, mask: undefined } as const;
-  const chain = toyChain({ steps: 4, method: "secant", sample });
-  const remote = await solveTimeParallel(chain, settings, await fleets.parts(fleet.host, sample), never);
-  const here = await solveTimeParallel(chain, settings, await fleets.parts(local, sample), never);
-  expect(bytes(remote.picture).equals(bytes(here.picture))).toBe(true);
-});
+it.each([true, false])(
+  "states larger than a message arrive whole: 320x320, 1.2 MB, lanes: %s",
+  async (lanes) => {
+    const fleet = await fleets.start({ workers: 2, modelPath, lanes });
+    const local = await fleets.inProcess(modelPath, 2);
+    const size = { height: 320, width: 320 };
+    const sample = {
+      name: "colorize 320x320",
+      settings: { task: "colorize" },
+      size,
+      mask: undefined,
+    } as const;
+    const chain = toyChain({ steps: 4, method: "secant", sample });
+    const remote = await solveTimeParallel(chain, settings, await fleets.parts(fleet.host, sample), never);
+    const here = await solveTimeParallel(chain, settings, await fleets.parts(local, sample), never);
+    expect(bytes(remote.picture).equals(bytes(here.picture))).toBe(true);
+  },
+);

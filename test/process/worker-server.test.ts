@@ -17,6 +17,7 @@ import { version } from "../../shared/version.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import { channelOptions, insecureChannel, protocol, protocolVersion } from "../../shared/wire/protocol.js";
 import { encodeTensor } from "../../shared/wire/tensor-codec.js";
+import { laneFolder } from "../../shared/wire/tensor-lane.js";
 import { EngineThread } from "../../worker/engine-thread.js";
 import { serveWorker } from "../../worker/server.js";
 import { type FakeAnswer, FakeWorker } from "../fake-worker.js";
@@ -161,7 +162,7 @@ describe("a taken port", () => {
   });
 
   it("is named by serveWorker", async () => {
-    const engine = await EngineThread.start({ modelPath: quick, threads: 1 });
+    const engine = await EngineThread.start({ modelPath: quick, threads: 1, laneFolder: undefined });
     closing.push(() => engine.close());
     const listen = await takenAddress();
     const serving = serveWorker(engine, listen);
@@ -171,7 +172,7 @@ describe("a taken port", () => {
 });
 
 describe("a worker that misbehaves costs its slice, not the coordinator", () => {
-  async function openOn(answer: FakeAnswer, milliseconds = 5000) {
+  async function openOn(answer: FakeAnswer, milliseconds = 5000, lanes?: string) {
     const worker = await FakeWorker.listen({ answer });
     closing.push(() => worker.close());
     const channel = await connect(worker.address);
@@ -180,6 +181,7 @@ describe("a worker that misbehaves costs its slice, not the coordinator", () => 
       channel,
       await exchange(),
       { command: milliseconds },
+      lanes,
       never,
     );
     closing.push(() => slice.close());
@@ -204,6 +206,22 @@ describe("a worker that misbehaves costs its slice, not the coordinator", () => 
     const reading = slice.readState("exit", never);
     await expect(reading).rejects.toThrow(RetryableError);
     await expect(reading).rejects.toThrow(/did not answer within 0\.3 s/);
+  });
+
+  it("one that announces a tensor in a lane it has not opened", async () => {
+    const slice = await openOn(opens(() => [{ state: { dtype: "DTYPE_FLOAT32", shape: [4], lane: 1 } }]));
+    const reading = slice.readState("exit", never);
+    await expect(reading).rejects.toThrow(RetryableError);
+    await expect(reading).rejects.toThrow("in a lane that it did not open");
+  });
+
+  it.runIf(laneFolder())("one that announces a tensor in a lane and writes none", async () => {
+    const answer: FakeAnswer = (command) =>
+      command.setup
+        ? [{ opened: { lane: true } }]
+        : [{ state: { dtype: "DTYPE_FLOAT32", shape: [4], lane: 1 } }];
+    const slice = await openOn(answer, 5000, laneFolder());
+    await expect(slice.readState("exit", never)).rejects.toThrow(RetryableError);
   });
 
   it("one that closes the slice", async () => {
@@ -274,7 +292,7 @@ it("nobody learns a slice's commands without its token, nor with it twice", asyn
 });
 
 it("a worker whose engine ended says that it does not serve, and fails commands at once", async () => {
-  const engine = await EngineThread.start({ modelPath: quick, threads: 1 });
+  const engine = await EngineThread.start({ modelPath: quick, threads: 1, laneFolder: undefined });
   const server = await serveWorker(engine, "127.0.0.1:0");
   closing.push(() => server.close());
   const channel = await connect(`127.0.0.1:${server.port}`);

@@ -1,7 +1,23 @@
 /** What the worker's main thread and its engine thread say to each other. Buffers are transferred, never copied. */
+import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
+
+/** A tensor that lies in the slice's lane. */
+export interface InLane {
+  readonly lane: number;
+  /** Numbers. */
+  readonly length: number;
+}
+
+/** A tensor on its way to or from the engine. */
+export type EngineTensor = Float32Array | InLane;
+
+/** A round, its correction wherever it lies. */
+export type EngineRound = Omit<RoundCommand, "correction"> & {
+  readonly correction: EngineTensor | undefined;
+};
 
 /** How the engine is started. */
 export interface EngineOptions {
@@ -9,22 +25,30 @@ export interface EngineOptions {
   readonly modelPath: string;
   /** Threads of one operator. */
   readonly threads: number;
+  /** Where lanes to a coordinator on this machine lie; undefined: there are none. */
+  readonly laneFolder: string | undefined;
+  /** Limits of the network calls that serial chains share; undefined: the default. */
+  readonly batch?: BatchLimits | undefined;
 }
 
-/** One thing to do. Tasks are done in the order in which they arrive. */
+/**
+ * One thing to do. Tasks are begun in the order in which they arrive, each when the one before is done. Only a serial chain
+ * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
+ */
 export type EngineTask =
-  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec }
-  | { readonly kind: "round"; readonly slice: number; readonly command: RoundCommand }
+  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec; readonly lane: string }
+  | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
   | { readonly kind: "close"; readonly slice: number };
 
 /** What each kind of task returns. */
 export interface EngineResults {
-  open: undefined;
-  round: RoundReport;
-  serial: SerialReport;
-  read: Float32Array;
+  /** Whether the lane was found. */
+  open: boolean;
+  round: Omit<RoundReport, "exit"> & { readonly exit: EngineTensor | undefined };
+  serial: Omit<SerialReport, "exit"> & { readonly exit: EngineTensor };
+  read: EngineTensor;
   close: undefined;
 }
 

@@ -1,13 +1,18 @@
 /**
  * A slice [begin, end) of a chain: the round, as a scan over its states.
  *
- * Row r of a buffer's states is state begin + r. Two buffers take turns: a correction reads the states and noise
- * estimates of one round and writes the states of the next. Residuals are never laid out in memory: corrections and
- * the slice's composition s_{p:q} are combinations of the same rows (round-algebra.ts), and of the residuals
+ * State begin + r is row r of the buffer's states. Residuals are never laid out in memory: the scan corrects states in
+ * place, the slice's composition s_{p:q} is one combination of the same rows (round-algebra.ts), and of the residuals
  * themselves only sums are needed.
  */
-import { heldNoiseJacobian, heldPictureJacobian, type StepJacobian } from "../../shared/chain/jacobian.js";
-import { methods } from "../../shared/chain/method.js";
+import {
+  heldChangeJacobian,
+  heldNoiseJacobian,
+  heldPictureJacobian,
+  type StepJacobian,
+  secantJacobian,
+} from "../../shared/chain/jacobian.js";
+import { type Mixing, methods } from "../../shared/chain/method.js";
 import type {
   RoundCommand,
   RoundReport,
@@ -16,104 +21,120 @@ import type {
   SliceSpec,
 } from "../../shared/chain/slice-host.js";
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
+import type { RowPool } from "../../shared/kernels/row-pool.js";
+import { partFactors } from "../../shared/kernels/sampling.js";
 import type { StateKernels } from "../../shared/kernels/state-kernels.js";
-import { type Part, stateSize } from "../../shared/kernels/state-space.js";
-import type { Array32 } from "../../shared/onnx/session.js";
+import type { StepRows, Term } from "../../shared/kernels/state-rows.js";
+import { type OnEachPart, stateSize } from "../../shared/kernels/state-space.js";
+import { ChainBatcher } from "./chain-batcher.js";
 import { MixingHistory } from "./mixing-history.js";
 import type { NoiseEstimator } from "./network.js";
-import { refuseNonFinite } from "./non-finite.js";
-import {
-  type Combinations,
-  combineInputs,
-  correctedRows,
-  correctionRows,
-  lastRow,
-  measureInputs,
-  residualRows,
-  stateRows,
-  stepRows,
-  transferOf,
-} from "./round-algebra.js";
-import { estimateJacobians, SecantMemory } from "./secant-memory.js";
+import { refuseBrokenNetwork } from "./non-finite.js";
+import { compositionTerms, stepTerms, stepWeights, transferOf } from "./round-algebra.js";
+import { SerialChain } from "./serial-chain.js";
 import { SliceBuffer } from "./slice-buffer.js";
-import { startingStates, stepOffsets } from "./starting-states.js";
+import { writeOffsets, writeStartingStates } from "./starting-states.js";
 
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
+
+/** A row as it is, or times a factor. */
+const whole = (row: number, factor = 1): Term => ({ row, range: factor, null: factor });
 
 /** A slice computed in this thread. */
 export class EngineSlice implements Slice {
   readonly #spec: SliceSpec;
   readonly #network: NoiseEstimator;
   readonly #kernels: StateKernels;
+  readonly #pool: RowPool;
   readonly #schedule: NoiseSchedule;
   /** n: steps of the slice. */
   readonly #steps: number;
-  #current: SliceBuffer;
-  #spare: SliceBuffer;
   /** What sampled sums stand for (sampling.ts). */
-  readonly #factors: Readonly<Record<Part, number>>;
+  readonly #factors: OnEachPart;
   readonly #jacobians: StepJacobian[];
-  readonly #secants: SecantMemory | undefined;
-  readonly #history: MixingHistory | undefined;
+  readonly #secants: boolean;
+  readonly #mixing: Mixing | undefined;
+  /** Whether the method was given up for plain iteration. */
+  #plain = false;
+  /** Steps before this one were inside the window of the last round. */
+  #windowEnd = 0;
+  /** Made when the first round asks for it: a serial run needs the rows of one step only. */
+  #buffer: SliceBuffer | undefined;
+  #history: MixingHistory | undefined;
+  readonly #batcher: ChainBatcher;
+  #chain: SerialChain | undefined;
+  #closed = false;
 
-  private constructor(
+  /**
+   * @param pool where the slice takes its memory from, and gives it back to when closed
+   * @param batcher runs the slice beside others where it is run serially
+   */
+  constructor(
     spec: SliceSpec,
     network: NoiseEstimator,
     kernels: StateKernels,
-    buffers: readonly [SliceBuffer, SliceBuffer],
+    pool: RowPool,
+    batcher: ChainBatcher = new ChainBatcher(network),
   ) {
     const { jacobian, mixing } = methods[spec.chain.method];
-    const { steps } = buffers[0];
     const schedule = noiseSchedule(spec.chain.schedule);
     this.#spec = spec;
     this.#network = network;
     this.#kernels = kernels;
+    this.#pool = pool;
+    this.#batcher = batcher;
     this.#schedule = schedule;
-    this.#steps = steps;
-    [this.#current, this.#spare] = buffers;
-    this.#factors = { range: kernels.samples.range.factor, null: kernels.samples.null.factor };
-    this.#jacobians = Array.from({ length: steps }, (_, r) =>
-      jacobian === "secant"
-        ? heldPictureJacobian(schedule, spec.begin + r)
-        : heldNoiseJacobian(schedule, spec.begin + r, spec.chain.weights),
-    );
-    this.#secants = jacobian === "secant" ? new SecantMemory(kernels, steps) : undefined;
-    this.#history = mixing && new MixingHistory(mixing, kernels, steps + 1);
+    this.#steps = spec.end - spec.begin;
+    this.#factors = partFactors(kernels.samples);
+    this.#secants = jacobian === "secant";
+    this.#mixing = mixing;
+    const first = {
+      "held-noise": (step: number) => heldNoiseJacobian(schedule, step, spec.chain.weights),
+      "held-change": () => heldChangeJacobian,
+      secant: (step: number) => heldPictureJacobian(schedule, step),
+    }[jacobian];
+    this.#jacobians = Array.from({ length: this.#steps }, (_, r) => first(spec.begin + r));
   }
 
-  /** Computes the starting states and opens the slice. */
-  static async open(spec: SliceSpec, network: NoiseEstimator, kernels: StateKernels): Promise<EngineSlice> {
-    const steps = spec.end - spec.begin;
-    const states = await startingStates(spec, kernels);
-    const offsets = await stepOffsets(spec, kernels);
-    const buffer = async () => {
-      const made = new SliceBuffer(kernels.space, steps, offsets.length / stateSize(kernels.space));
-      made.states(0, steps + 1).values.set(states);
-      made.rows(made.firstOffset, made.end).values.set(offsets);
-      await addRiders(kernels, made, made.firstOffset, made.end);
-      return made;
-    };
-    return new EngineSlice(spec, network, kernels, [await buffer(), await buffer()]);
+  /** The buffer, with its starting states. */
+  async #opened(): Promise<SliceBuffer> {
+    if (this.#buffer) return this.#buffer;
+    const offsets = this.#spec.chain.weights.nw === 0 ? 1 : this.#steps + 1;
+    const keeps = { deltas: this.#mixing !== undefined, secants: this.#secants };
+    const buffer = new SliceBuffer(this.#pool, this.#kernels, this.#steps, offsets, keeps);
+    await writeStartingStates(this.#spec, buffer);
+    await writeOffsets(this.#spec, buffer);
+    const size = stateSize(this.#kernels.space);
+    this.#history = this.#mixing && new MixingHistory(this.#mixing, size, this.#steps + 1);
+    this.#buffer = buffer;
+    return buffer;
   }
 
   async round(command: RoundCommand): Promise<RoundReport> {
     const started = now();
     const { begin, end } = this.#spec;
-    const { correctFrom, evaluateFrom } = command;
+    const { correctFrom, evaluateFrom, evaluateTo } = command;
+    const buffer = await this.#opened();
     if (command.forget) this.#history?.clear();
+    if (command.plain) this.#history = undefined;
     const from = Math.max(evaluateFrom - begin, 0);
     const moved = correctFrom !== undefined && correctFrom < end;
-    if (moved) await this.#correct(command, correctFrom);
-    const evaluations = Math.max(0, this.#steps - from);
+    // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
+    if (moved && command.restart) await this.#restart(buffer, correctFrom);
+    else if (moved) await this.#correct(buffer, command, correctFrom);
+    if (command.plain && !this.#plain) this.#holdNoise();
+    const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
+    const evaluations = Math.max(0, to - from);
     let network = 0;
     let residuals: number[] = [];
     let exit: Float32Array | undefined;
     if (evaluations > 0) {
-      network = await this.#evaluate(this.#current, from, this.#steps, begin);
-      residuals = await this.#measure(from, moved, `round ${command.round}`);
-      if (end < this.#schedule.steps) exit = await this.#compose(from);
+      network = await this.#evaluate(buffer, from, to, begin);
+      residuals = this.#measure(buffer, from, to, moved, command);
+      if (end < this.#schedule.steps) exit = await this.#compose(buffer, from, to);
     }
+    this.#windowEnd = to;
     const total = now() - started;
     const transfer = transferOf(this.#jacobians, from);
     return { residuals, transfer, exit, evaluations, seconds: { network, kernels: total - network, total } };
@@ -121,61 +142,46 @@ export class EngineSlice implements Slice {
 
   async serial(): Promise<SerialReport> {
     const started = now();
-    const { weights } = this.#spec.chain;
-    const whole = this.#current;
-    // One step at a time needs one step's rows only; the entry state and A^+ y are carried over.
-    const one = new SliceBuffer(this.#kernels.space, 1, Math.min(2, whole.offsets));
-    one.copy(whole, whole.firstState, whole.firstState + 1, one.firstState);
-    one.copy(whole, whole.firstOffset, whole.firstOffset + 1, one.firstOffset);
-    let network = 0;
-    for (let r = 0; r < this.#steps; r++) {
-      const begin = this.#spec.begin + r;
-      if (one.offsets > 1)
-        one.copy(whole, whole.firstOffset + 1 + r, whole.firstOffset + 2 + r, one.firstOffset + 1);
-      network += await this.#evaluate(one, 0, 1, begin);
-      const algebra = { schedule: this.#schedule, weights, begin };
-      await this.#combine(one, stepRows(one, algebra, 0), one.firstState, one.states(1, 2));
-      const sum = one.states(1, 2).values.reduce((sum, value) => sum + value, 0);
-      refuseNonFinite([sum], one, 0, { ...this.#where(begin), when: `step ${r + 1}` });
-      one.copy(one, one.firstState + 1, one.firstState + 2, one.firstState);
-    }
-    const exit = await this.#picture(one, 0);
-    const total = now() - started;
-    return { exit, evaluations: this.#steps, seconds: { network, kernels: total - network, total } };
+    const chain = await SerialChain.begin(this.#spec, this.#kernels, this.#pool);
+    this.#chain = chain;
+    const running = this.#batcher.run(chain, started);
+    if (this.#closed) this.#batcher.drop(chain);
+    return running;
   }
 
   async readState(which: "entry" | "exit"): Promise<Float32Array> {
-    return this.#picture(this.#current, which === "entry" ? 0 : this.#steps);
+    return this.#picture(await this.#opened(), which === "entry" ? 0 : this.#steps);
   }
 
   async close(): Promise<void> {
-    // Buffers are garbage once the slice is dropped; the kernels are shared with other slices.
+    // The kernels are shared with other slices; of this one nothing may be asked any more.
+    this.#buffer?.close();
+    this.#buffer = undefined;
+    this.#closed = true;
+    if (this.#chain) this.#batcher.drop(this.#chain);
   }
 
-  #planes({ values, dims }: Array32): Array32 {
-    const { height, width } = this.#spec.chain.canvas;
-    return { values, dims: [dims[0], 3, height, width] };
+  /** Makes the state behind `correctFrom` without a look at what it was, and forgets what was beyond. */
+  async #restart(buffer: SliceBuffer, correctFrom: number): Promise<void> {
+    const { block, firstState } = buffer;
+    const r = correctFrom - this.#spec.begin;
+    await block.combine(stepTerms(this.#stepRows(buffer, r, r + 1), 0), firstState + r + 1);
+    await writeStartingStates({ ...this.#spec, seeds: undefined }, buffer, correctFrom + 2);
   }
 
-  /** The rows of `combinations` over the buffer's rows from `firstRow` on. */
-  async #combine(
-    buffer: SliceBuffer,
-    combinations: Combinations,
-    firstRow: number,
-    out: Array32,
-  ): Promise<void> {
-    const inputs = { ...combineInputs(combinations, firstRow), ...buffer.inputs(firstRow, buffer.end) };
-    await this.#kernels.combine.run(inputs, { out });
+  /** Plain iteration: DeqIR's joint system. */
+  #holdNoise(): void {
+    const { begin, chain } = this.#spec;
+    this.#plain = true;
+    for (let r = 0; r < this.#steps; r++) {
+      this.#jacobians[r] = heldNoiseJacobian(this.#schedule, begin + r, chain.weights);
+    }
   }
 
   /** A copy of one state, as a picture. */
   async #picture(buffer: SliceBuffer, row: number): Promise<Float32Array> {
-    const state = buffer.states(row, row + 1);
-    const { toPicture } = this.#kernels;
-    if (!toPicture) return state.values.slice();
-    const x = this.#planes({ values: new Float32Array(state.values.length), dims: [1] });
-    await toPicture.run({ state }, { x });
-    return x.values;
+    const at = buffer.firstState + row;
+    return (await buffer.block.pictures(at, at + 1)).values.slice();
   }
 
   /** Names the chain's part in errors. */
@@ -185,31 +191,51 @@ export class EngineSlice implements Slice {
   }
 
   #algebra() {
-    const { chain, begin } = this.#spec;
-    return { schedule: this.#schedule, weights: chain.weights, begin };
+    return { schedule: this.#schedule, weights: this.#spec.chain.weights };
   }
 
-  /** Writes the corrected states to the other buffer, and makes that the current one. */
-  async #correct(command: RoundCommand, correctFrom: number): Promise<void> {
-    const [old, made] = [this.#current, this.#spare];
+  /** Steps [from, to), with the Jacobians as they are now. */
+  #stepRows(buffer: SliceBuffer, from: number, to: number): StepRows {
+    const algebra = this.#algebra();
+    const weights = this.#jacobians
+      .slice(from, to)
+      .map((jacobian, i) => stepWeights(algebra, this.#spec.begin + from + i, jacobian));
+    return buffer.stepRows(from, weights);
+  }
+
+  /** Corrects the states in place: those inside the window by the scan, those beyond by what the scan arrives at. */
+  async #correct(buffer: SliceBuffer, command: RoundCommand, correctFrom: number): Promise<void> {
+    const { block, entry, exit, firstState } = buffer;
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
+    const to = Math.max(this.#windowEnd, from);
+    const last = firstState + to;
     const entryMoves = command.correction !== undefined && from === 0;
-    if (command.correction) {
-      old.rows(0, 1).values.set(command.correction);
-      await addRiders(this.#kernels, old, 0, 1);
+    if (command.correction && entryMoves) {
+      block.rows(entry, entry + 1).values.set(command.correction);
+      await block.fillRiders(entry, entry + 1);
     }
-    const firstRow = entryMoves ? 0 : old.firstState + from;
-    const corrections = correctionRows(old, this.#algebra(), this.#jacobians, from, entryMoves);
-    const states = made.states(from, this.#steps + 1);
-    await this.#combine(old, correctedRows(old, corrections, from), firstRow, states);
-    made.copy(old, old.firstState, old.firstState + from, made.firstState);
-    if (this.#history) {
-      await this.#combine(old, corrections, firstRow, this.#history.correctionSlot(from));
+    const follows = to < this.#steps;
+    if (follows) await block.combine([whole(last)], exit);
+    if (to > from) await block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
+    else if (entryMoves) await block.combine([whole(last), whole(entry)], last);
+    if (this.#history && to > from) {
       // The first state that is not final takes the plain step, which makes it exact; mixing would not.
-      await this.#history.mix(states, from, correctFrom + 1 - begin);
+      const states = buffer.states(from, to + 1);
+      this.#history.mix(block.deltas(to + 1 - from), states, from, to + 1, correctFrom + 1 - begin);
+      await block.fillRiders(firstState + from, firstState + to + 1);
     }
-    [this.#current, this.#spare] = [made, old];
+    if (follows) await this.#follow(buffer, to);
+  }
+
+  /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
+  async #follow(buffer: SliceBuffer, to: number): Promise<void> {
+    const { block, exit, firstState } = buffer;
+    await block.combine([whole(firstState + to), whole(exit, -1)], exit);
+    for (let r = to; r < this.#steps; r++) {
+      const state = firstState + r + 1;
+      await block.combine([whole(state), { row: exit, ...transferOf(this.#jacobians, to, r + 1) }], state);
+    }
   }
 
   /**
@@ -218,80 +244,49 @@ export class EngineSlice implements Slice {
    * @returns seconds in the network
    */
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
-    const { toState, toPicture } = this.#kernels;
-    const state = buffer.states(from, to);
-    const noise = buffer.noise(from, to);
+    const { block, firstState, firstNoise } = buffer;
     // Where states are pictures the network reads and writes the buffer itself.
-    const x = toPicture
-      ? this.#planes({ values: new Float32Array(state.values.length), dims: [to - from] })
-      : state;
-    const eps = toState
-      ? this.#planes({ values: new Float32Array(noise.values.length), dims: [to - from] })
-      : noise;
-    await toPicture?.run({ state }, { x });
+    const x = await block.pictures(firstState + from, firstState + to);
     const started = now();
     const timesteps = this.#schedule.timesteps.slice(begin + from, begin + to);
-    await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, eps.values);
+    await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, buffer.noise(from, to).values);
     const seconds = now() - started;
-    await toState?.run({ x: eps }, { state: noise });
-    await addRiders(this.#kernels, buffer, buffer.firstState + from, buffer.firstNoise + to);
+    await block.fromPictures(firstNoise + from, firstNoise + to);
     return seconds;
   }
 
-  /** Mean squares of the residuals of the steps from `from` on; with the secant method also their new Jacobians. */
-  async #measure(from: number, moved: boolean, when: string): Promise<number[]> {
-    const buffer = this.#current;
-    const algebra = this.#algebra();
-    const firstRow = buffer.firstState + from;
-    const count = this.#steps - from;
-    const outputs: Record<string, Array32> = {
-      "squares.range": { values: new Float32Array(count), dims: [count] },
-      "squares.null": { values: new Float32Array(count), dims: [count] },
-      ...this.#secants?.outputs(from),
-    };
-    const inputs = {
-      ...buffer.inputs(firstRow, buffer.end),
-      ...measureInputs("residual", residualRows(buffer, algebra, from), firstRow),
-    };
-    if (this.#secants) {
-      Object.assign(inputs, this.#secants.inputs(from), {
-        ...measureInputs("made", stepRows(buffer, algebra, from), firstRow),
-        ...measureInputs("state", stateRows(buffer, from), firstRow),
-      });
-    }
-    await (this.#secants ? this.#kernels.secants : this.#kernels.residuals).run(inputs, outputs);
-    const size = stateSize(this.#kernels.space);
-    const [range, rest] = [outputs["squares.range"].values, outputs["squares.null"].values];
-    const residuals = Array.from(
-      range,
-      (r, i) => (r * this.#factors.range + rest[i] * this.#factors.null) / size,
+  /** Mean squares of the residuals of steps [from, to); with the secant method also their new Jacobians. */
+  #measure(
+    buffer: SliceBuffer,
+    from: number,
+    to: number,
+    moved: boolean,
+    { round, evaluateFrom }: RoundCommand,
+  ): number[] {
+    const { block } = buffer;
+    const { begin } = this.#spec;
+    const sums = block.measure(this.#stepRows(buffer, from, to), from);
+    const size = stateSize(block.kernels.space);
+    const residuals = sums.map(
+      (on) => (on.range.squares * this.#factors.range + on.null.squares * this.#factors.null) / size,
     );
-    refuseNonFinite(residuals, buffer, from, { ...this.#where(this.#spec.begin), when });
-    if (this.#secants && moved) {
-      estimateJacobians(this.#jacobians, outputs, this.#schedule, this.#spec.begin, from);
+    const exact = evaluateFrom - begin;
+    refuseBrokenNetwork(residuals, buffer, from, exact, { ...this.#where(begin), when: `round ${round}` });
+    if (this.#secants && !this.#plain && moved) {
+      // Steps that were outside the window have nothing to be compared with.
+      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd - from)).entries()) {
+        const r = from + i;
+        this.#jacobians[r] = secantJacobian(this.#schedule, begin + r, products, this.#jacobians[r]);
+      }
     }
-    this.#secants?.advance();
     return residuals;
   }
 
   /** s: the correction of the exit state if the entry state had none. */
-  async #compose(from: number): Promise<Float32Array> {
-    const buffer = this.#current;
-    const corrections = correctionRows(buffer, this.#algebra(), this.#jacobians, from, false);
-    const exit = new Float32Array(stateSize(this.#kernels.space));
-    const out = { values: exit, dims: [1, exit.length] };
-    await this.#combine(buffer, lastRow(corrections), buffer.firstState + from, out);
-    return exit;
+  async #compose(buffer: SliceBuffer, from: number, to: number): Promise<Float32Array> {
+    const { block, exit } = buffer;
+    const beyond = transferOf(this.#jacobians, to);
+    await block.combine(compositionTerms(this.#stepRows(buffer, from, to), beyond), exit);
+    return block.rows(exit, exit + 1).values;
   }
-}
-
-/** Fills in the riders of rows [from, to), where the space has any. */
-async function addRiders(
-  kernels: StateKernels,
-  buffer: SliceBuffer,
-  from: number,
-  to: number,
-): Promise<void> {
-  const riders = buffer.riders(from, to);
-  if (riders) await kernels.riders?.run({ state: buffer.rows(from, to) }, { riders });
 }

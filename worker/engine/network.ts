@@ -4,8 +4,11 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
+import { largestCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
+import { externalFiles } from "../../shared/onnx/inspect-model.js";
+import { readModel } from "../../shared/onnx/read-model.js";
 import { type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
@@ -28,14 +31,14 @@ export interface NoiseEstimator {
 /** Assumed where neither the graph nor a card says otherwise: no known U-Net halves more than six times. */
 const cautiousMultiple = 64;
 
-/** A batch is cut where it exceeds this many pixels: more buys nothing on a CPU and costs memory. */
-const batchPixels = 4 * 256 * 256;
-
 const cardSchema = z.object({ sizeMultiple: z.int().min(1).max(1024).optional() });
 
-async function sha256(path: string): Promise<string> {
+/** SHA-256 of a model: of its file, then of the files its weights lie in, as `deqfleet model inspect` prints it. */
+async function modelHash(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for (const file of [path, ...(await externalFiles(await readModel(path)))]) {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  }
   return hash.digest("hex");
 }
 
@@ -125,7 +128,7 @@ export class OnnxNetwork implements NoiseEstimator {
     let session: ort.InferenceSession;
     let hash: string;
     try {
-      hash = await sha256(path);
+      hash = await modelHash(path);
       session = await ort.InferenceSession.create(path, sessionOptions(limits));
     } catch (cause) {
       throw new InputError(`model ${path} cannot be loaded: ${DeqfleetError.messageOf(cause)}`, { cause });
@@ -146,7 +149,7 @@ export class OnnxNetwork implements NoiseEstimator {
     out: Float32Array,
   ): Promise<void> {
     const pixels = size.height * size.width;
-    const batch = Math.max(1, Math.min(this.#largestBatch, Math.floor(batchPixels / pixels)));
+    const batch = Math.max(1, Math.min(this.#largestBatch, Math.floor(largestCallPixels / pixels)));
     for (let from = 0; from < timesteps.length; from += batch) {
       const to = Math.min(timesteps.length, from + batch);
       const view = (all: Float32Array) => all.subarray(from * 3 * pixels, to * 3 * pixels);

@@ -1,84 +1,102 @@
 /**
- * Everything a round combines, in one block of memory, so that a correction of all states is one product over rows:
+ * Everything a round combines, in one block of memory:
  *
  *     entry       1       correction of the entry state
  *     state       n + 1   z_p .. z_q
  *     noise       n       noise estimates
  *     offset      m       A^+ y, and fresh noise where the chain has any
+ *     exit        1       the composition s_{p:q}
  *
- * Where the space has riders (range coordinates), every row has its own.
+ * A correction is made in place: the states of one round give way to those of the next.
  */
-import { riderSize, type StateSpace, stateSize } from "../../shared/kernels/state-space.js";
+import { PictureError } from "../../shared/errors.js";
+import type { RowPool } from "../../shared/kernels/row-pool.js";
+import type { StateKernels } from "../../shared/kernels/state-kernels.js";
+import type { StateRows, StepRows } from "../../shared/kernels/state-rows.js";
+import { stateSize } from "../../shared/kernels/state-space.js";
 import type { Array32 } from "../../shared/onnx/session.js";
 
-/** A small coefficient matrix in the form kernels take. */
-export function matrix(rows: number, columns: number, at: (row: number, column: number) => number): Array32 {
-  const values = new Float32Array(rows * columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) values[i * columns + j] = at(i, j);
-  return { values, dims: [rows, columns] };
+/** What a slice keeps besides its rows. */
+export interface SliceKeeps {
+  /** Corrections of the last scan, for mixing. */
+  readonly deltas: boolean;
+  /** Samples of the round before, for secants. */
+  readonly secants: boolean;
 }
 
-/** View of rows [from, to) of an array of rows. */
-export function rowsOf(all: Float32Array, size: number, from: number, to: number): Array32 {
-  return { values: all.subarray(from * size, to * size), dims: [to - from, size] };
-}
-
-/** The block of one slice. */
+/** The rows of a slice of n steps. */
 export class SliceBuffer {
+  readonly block: StateRows;
   /** n: steps of the slice. */
   readonly steps: number;
   readonly offsets: number;
+  readonly entry = 0;
   readonly firstState = 1;
   readonly firstNoise: number;
   readonly firstOffset: number;
-  readonly end: number;
-  readonly #size: number;
-  readonly #riderSize: number;
-  readonly #rows: Float32Array;
-  readonly #riders: Float32Array;
+  readonly exit: number;
+  readonly #pool: RowPool;
 
-  constructor(space: StateSpace, steps: number, offsets: number) {
+  /**
+   * @param scans whether the slice is corrected; else its steps are only made
+   * @throws PictureError if the slice needs more memory than there is, or than 4 GiB
+   */
+  constructor(
+    pool: RowPool,
+    kernels: StateKernels,
+    steps: number,
+    offsets: number,
+    keeps: SliceKeeps | undefined,
+  ) {
+    this.#pool = pool;
     this.steps = steps;
     this.offsets = offsets;
     this.firstNoise = steps + 2;
     this.firstOffset = 2 * steps + 2;
-    this.end = this.firstOffset + offsets;
-    this.#size = stateSize(space);
-    this.#riderSize = riderSize(space);
-    this.#rows = new Float32Array(this.end * this.#size);
-    this.#riders = new Float32Array(this.end * this.#riderSize);
+    this.exit = this.firstOffset + offsets;
+    const rows = this.exit + 1;
+    const { height, width } = kernels.space.picture;
+    try {
+      const sizes = keeps ? { steps, ...keeps } : { steps: 0, deltas: false, secants: false };
+      this.block = pool.take(kernels, { rows, ...sizes });
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      const needed = ((4 * rows * stateSize(kernels.space)) / 2 ** 30).toFixed(1);
+      throw new PictureError(
+        `a slice of ${steps} steps at ${width}x${height} needs ${needed} GiB or more, and a slice may hold 4 GiB: use more workers, fewer steps, --plan serial or a smaller picture`,
+        { cause },
+      );
+    }
   }
 
-  /** Rows [from, to). */
-  rows(from: number, to: number): Array32 {
-    return rowsOf(this.#rows, this.#size, from, to);
-  }
-
-  /** Riders of rows [from, to); undefined where the space has none. */
-  riders(from: number, to: number): Array32 | undefined {
-    return this.#riderSize > 0 ? rowsOf(this.#riders, this.#riderSize, from, to) : undefined;
-  }
-
-  /** Rows [from, to) with their riders, named as the kernels name them. */
-  inputs(from: number, to: number): Record<string, Array32> {
-    const riders = this.riders(from, to);
-    return riders ? { rows: this.rows(from, to), riders } : { rows: this.rows(from, to) };
+  /** Gives the memory back; the buffer must not be used any more. */
+  close(): void {
+    this.#pool.give(this.block);
   }
 
   /** States [from, to) of the slice. */
   states(from: number, to: number): Array32 {
-    return this.rows(this.firstState + from, this.firstState + to);
+    return this.block.rows(this.firstState + from, this.firstState + to);
   }
 
   /** Noise estimates of steps [from, to). */
   noise(from: number, to: number): Array32 {
-    return this.rows(this.firstNoise + from, this.firstNoise + to);
+    return this.block.rows(this.firstNoise + from, this.firstNoise + to);
   }
 
-  /** Copies rows [from, to) of another block, riders too, to row `at` of this one. */
-  copy(source: SliceBuffer, from: number, to: number, at: number): void {
-    this.rows(at, at + to - from).values.set(source.rows(from, to).values);
-    const riders = source.riders(from, to);
-    if (riders) this.riders(at, at + to - from)?.values.set(riders.values);
+  /** Row of the fresh noise of a step; undefined where the chain has none. */
+  freshNoise(step: number): number | undefined {
+    return this.offsets > 1 ? this.firstOffset + 1 + step : undefined;
+  }
+
+  /** The rows of the steps from `from` on. */
+  stepRows(from: number, weights: StepRows["weights"]): StepRows {
+    return {
+      states: this.firstState + from,
+      noise: this.firstNoise + from,
+      measurement: this.firstOffset,
+      fresh: this.freshNoise(from),
+      weights,
+    };
   }
 }

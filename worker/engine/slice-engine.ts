@@ -1,32 +1,42 @@
 /** Opens slices over one network, keeping the kernels of the operators in use. */
 import { createHash } from "node:crypto";
+import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.js";
 import type { SliceSpec } from "../../shared/chain/slice-host.js";
+import { RowPool } from "../../shared/kernels/row-pool.js";
 import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
 import type { SessionLimits } from "../../shared/onnx/session.js";
 import { createOperator } from "../../shared/operators/task.js";
+import { ChainBatcher } from "./chain-batcher.js";
 import { EngineSlice } from "./engine-slice.js";
 import type { NoiseEstimator } from "./network.js";
 
 /** Operators whose kernels are kept: pictures of one dataset mostly share one. */
 const keptOperators = 4;
 
-/** One per network session. Slices it opened may be used side by side, one call at a time each. */
+/** Blocks of rows kept for the next pictures: as many as there are mostly in flight. */
+const keptBlocks = 4;
+
+/** One per network session. Slices it opened may be used side by side, one call at a time each; serial ones are batched. */
 export class SliceEngine {
   readonly network: NoiseEstimator;
   readonly #limits: SessionLimits;
+  readonly #batcher: ChainBatcher;
+  readonly #pool = new RowPool(keptBlocks);
   /** In order of last use. */
   readonly #operators = new Map<string, Promise<StateKernels>>();
 
-  constructor(network: NoiseEstimator, limits: SessionLimits) {
+  /** @param batch limits of the network calls that serial chains share */
+  constructor(network: NoiseEstimator, limits: SessionLimits, batch: BatchLimits = batchLimits(null)) {
     this.network = network;
     this.#limits = limits;
+    this.#batcher = new ChainBatcher(network, batch);
   }
 
   /**
    * @throws InputError if the task does not fit the canvas
    */
   async open(spec: SliceSpec): Promise<EngineSlice> {
-    return EngineSlice.open(spec, this.network, await this.#operator(spec));
+    return new EngineSlice(spec, this.network, await this.#operator(spec), this.#pool, this.#batcher);
   }
 
   #operator(spec: SliceSpec): Promise<StateKernels> {

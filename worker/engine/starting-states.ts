@@ -3,24 +3,7 @@ import { methods } from "../../shared/chain/method.js";
 import type { SliceSpec } from "../../shared/chain/slice-host.js";
 import { initialStateStream, normalDeviates, stepStream } from "../../shared/diffusion/addressable-noise.js";
 import { noiseLevel, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import type { StateKernels } from "../../shared/kernels/state-kernels.js";
-import { stateSize } from "../../shared/kernels/state-space.js";
-import type { Array32 } from "../../shared/onnx/session.js";
-import { matrix, rowsOf } from "./slice-buffer.js";
-
-/** Pictures as rows of states. */
-async function statesOf(kernels: StateKernels, pictures: readonly Float32Array[]): Promise<Array32> {
-  const { space, toState } = kernels;
-  const size = stateSize(space);
-  const { height, width } = space.picture;
-  const rows = rowsOf(new Float32Array(pictures.length * size), size, 0, pictures.length);
-  for (const [row, values] of pictures.entries()) {
-    const state = rowsOf(rows.values, size, row, row + 1);
-    if (toState) await toState.run({ x: { values, dims: [1, 3, height, width] } }, { state });
-    else state.values.set(values);
-  }
-  return rows;
-}
+import type { SliceBuffer } from "./slice-buffer.js";
 
 const noiseTensor = (spec: SliceSpec, stream: number): Float32Array => {
   const { seed, pictureId, canvas } = spec.chain;
@@ -44,49 +27,70 @@ export function arcWeights(angles: { entry: number; exit: number; state: number 
 }
 
 /**
- * States begin..end. A fresh slice starts from z_0 or from q-samples of A^+ y; a re-seeded one from its boundary states.
+ * Writes states begin..end. A fresh slice starts from z_0 or from q-samples of A^+ y; a re-seeded one from its boundary
+ * states.
+ * @param from states before this one, of the chain, are left as they are
  */
-export async function startingStates(spec: SliceSpec, kernels: StateKernels): Promise<Float32Array> {
+export async function writeStartingStates(spec: SliceSpec, buffer: SliceBuffer, from = 0): Promise<void> {
   const { chain, begin, end, seeds } = spec;
   const schedule = noiseSchedule(chain.schedule);
   const signal = (state: number) => Math.sqrt(schedule.signal[state]);
   const angle = (state: number) => Math.atan2(noiseLevel(schedule, state), signal(state));
   const initial = chain.initialState ?? noiseTensor(spec, initialStateStream);
-  // Rows of `basis`: z_0, A^+ y, entry, exit.
-  const pictures = [initial, chain.pseudoInverse, seeds?.entry ?? initial, seeds?.exit ?? initial];
-  const basis = await statesOf(kernels, pictures);
   const fromNoise = methods[chain.method].start === "noise";
-
-  const coefficients = (state: number): [number, number, number, number] => {
-    if (state === 0) return [1, 0, 0, 0];
+  /** Pictures with their weights in a state. */
+  const mixture = (state: number): [number, Float32Array][] => {
+    if (state === 0) return [[1, initial]];
+    const entry = seeds?.entry ?? initial;
     // Without an entry the slice is the chain's first, which enters with z_0.
     if (seeds?.exit) {
-      const { entry, exit } = arcWeights({ entry: angle(begin), exit: angle(end), state: angle(state) });
-      return [0, 0, entry, exit];
+      const on = arcWeights({ entry: angle(begin), exit: angle(end), state: angle(state) });
+      return [
+        [on.entry, entry],
+        [on.exit, seeds.exit],
+      ];
     }
     if (seeds?.entry) {
       // No state beyond: hold A^+ y as the predicted picture and let the entry's noise decay.
       const decay = noiseLevel(schedule, state) / noiseLevel(schedule, begin);
-      return [0, signal(state) - decay * signal(begin), decay, 0];
+      return [
+        [signal(state) - decay * signal(begin), chain.pseudoInverse],
+        [decay, entry],
+      ];
     }
-    if (fromNoise) return [1, 0, 0, 0];
-    return [noiseLevel(schedule, state), signal(state), 0, 0];
+    if (fromNoise) return [[1, initial]];
+    return [
+      [noiseLevel(schedule, state), initial],
+      [signal(state), chain.pseudoInverse],
+    ];
   };
-
-  const rows = end - begin + 1;
-  const size = stateSize(kernels.space);
-  const states = rowsOf(new Float32Array(rows * size), size, 0, rows);
-  const weights = matrix(rows, 4, (r, column) => coefficients(begin + r)[column]);
-  await kernels.mix.run({ coefficients: weights, rows: basis }, { out: states });
-  return states.values;
+  // The two pictures of a mixture pass through two rows that nothing uses yet.
+  const { block, entry, exit, firstState } = buffer;
+  const places = [entry, exit];
+  const written = new Map<number, Float32Array>();
+  for (let state = Math.max(begin, from); state <= end; state++) {
+    const terms = [];
+    for (const [k, [weight, picture]] of mixture(state).entries()) {
+      const row = places[k];
+      if (written.get(row) !== picture) {
+        block.rows(row, row + 1).values.set(picture);
+        await block.fromPictures(row, row + 1);
+        written.set(row, picture);
+      }
+      terms.push({ row, range: weight, null: weight });
+    }
+    await block.combine(terms, firstState + state - begin);
+  }
 }
 
-/** States of A^+ y and, with fresh noise, of n_i for the slice's steps. */
-export async function stepOffsets(spec: SliceSpec, kernels: StateKernels): Promise<Float32Array> {
-  const { chain, begin, end } = spec;
-  const noise =
-    chain.weights.nw === 0
-      ? []
-      : Array.from({ length: end - begin }, (_, r) => noiseTensor(spec, stepStream(begin + r)));
-  return (await statesOf(kernels, [chain.pseudoInverse, ...noise])).values;
+/** Writes A^+ y and, with fresh noise, n_i for the slice's steps. */
+export async function writeOffsets(spec: SliceSpec, buffer: SliceBuffer): Promise<void> {
+  const { chain, begin } = spec;
+  const { block, firstOffset, offsets, steps } = buffer;
+  block.rows(firstOffset, firstOffset + 1).values.set(chain.pseudoInverse);
+  for (let r = 0; r < steps; r++) {
+    const row = buffer.freshNoise(r);
+    if (row !== undefined) block.rows(row, row + 1).values.set(noiseTensor(spec, stepStream(begin + r)));
+  }
+  await block.fromPictures(firstOffset, firstOffset + offsets);
 }

@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { TensorLane } from "../../shared/wire/tensor-lane.js";
 import type {
   EngineFailure,
   EngineMessage,
@@ -11,6 +12,7 @@ import type {
   EngineRequest,
   EngineResults,
   EngineTask,
+  EngineTensor,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
 import { OnnxNetwork } from "./network.js";
@@ -22,55 +24,105 @@ const failureOf = (error: unknown): EngineFailure => ({
   message: DeqfleetError.messageOf(error),
 });
 
-const slices = new Map<number, EngineSlice>();
+/** An open slice and its way to the coordinator, if that is on this machine. */
+interface OpenSlice {
+  readonly slice: EngineSlice;
+  readonly lane: TensorLane | undefined;
+}
 
-function sliceOf(id: number): EngineSlice {
+const slices = new Map<number, OpenSlice>();
+
+function sliceOf(id: number): OpenSlice {
   const slice = slices.get(id);
   if (!slice) throw new RetryableError(`slice ${id} is not open on this worker`);
   return slice;
 }
 
-async function perform(engine: SliceEngine, task: EngineTask): Promise<EngineResults[keyof EngineResults]> {
+/** Puts a tensor of the slice where it can leave: into the lane, or into memory that can be handed over. */
+function outgoing({ lane }: OpenSlice, values: Float32Array): EngineTensor {
+  const number = lane?.write(values);
+  return number === undefined ? values.slice() : { lane: number, length: values.length };
+}
+
+function incoming({ lane }: OpenSlice, tensor: EngineTensor): Float32Array {
+  if (tensor instanceof Float32Array) return tensor;
+  if (!lane) throw new RetryableError("a tensor was announced in a lane that is not open");
+  return lane.read(tensor.lane, tensor.length);
+}
+
+async function perform(
+  engine: SliceEngine,
+  folder: string | undefined,
+  task: EngineTask,
+): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
-    case "open":
-      slices.set(task.slice, await engine.open(task.spec));
-      return undefined;
-    case "round":
-      return sliceOf(task.slice).round(task.command);
-    case "serial":
-      return sliceOf(task.slice).serial();
-    case "read":
-      return sliceOf(task.slice).readState(task.which);
-    case "close":
+    case "open": {
+      const { height, width } = task.spec.chain.canvas;
+      const slice = await engine.open(task.spec);
+      const lane = folder && task.lane ? TensorLane.open(folder, task.lane, 3 * height * width) : undefined;
+      slices.set(task.slice, { slice, lane });
+      return lane !== undefined;
+    }
+    case "round": {
+      const open = sliceOf(task.slice);
+      const { correction, ...command } = task.command;
+      const report = await open.slice.round({
+        ...command,
+        correction: correction && incoming(open, correction),
+      });
+      return { ...report, exit: report.exit && outgoing(open, report.exit) };
+    }
+    case "serial": {
+      const open = sliceOf(task.slice);
+      const report = await open.slice.serial();
+      return { ...report, exit: outgoing(open, report.exit) };
+    }
+    case "read": {
+      const open = sliceOf(task.slice);
+      return outgoing(open, await open.slice.readState(task.which));
+    }
+    case "close": {
+      const open = slices.get(task.slice);
       slices.delete(task.slice);
+      open?.lane?.close();
+      await open?.slice.close();
       return undefined;
+    }
   }
 }
 
 /** Buffers of a result, to be handed over instead of copied. */
 function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
-  const tensor = result instanceof Float32Array ? result : result?.exit;
-  return tensor ? [tensor.buffer as ArrayBuffer] : [];
+  const tensor = typeof result === "object" && "exit" in result ? result.exit : result;
+  return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
-async function serve(port: MessagePort, { modelPath, threads }: EngineOptions): Promise<void> {
+async function serve(
+  port: MessagePort,
+  { modelPath, threads, laneFolder, batch }: EngineOptions,
+): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
   let engine: SliceEngine;
   try {
-    engine = new SliceEngine(await OnnxNetwork.load(modelPath, { threads }), { threads });
+    engine = new SliceEngine(await OnnxNetwork.load(modelPath, { threads }), { threads }, batch);
   } catch (error) {
     post({ type: "unusable", failure: failureOf(error) });
     return;
   }
   let last: Promise<void> = Promise.resolve();
-  port.on("message", ({ id, task }: EngineRequest) => {
-    last = last.then(async () => {
-      try {
-        const result = await perform(engine, task);
-        post({ type: "done", id, result }, buffersOf(result));
-      } catch (error) {
-        post({ type: "failed", id, failure: failureOf(error) });
-      }
+  const answer = async ({ id, task }: EngineRequest): Promise<void> => {
+    try {
+      const result = await perform(engine, laneFolder, task);
+      post({ type: "done", id, result }, buffersOf(result));
+    } catch (error) {
+      post({ type: "failed", id, failure: failureOf(error) });
+    }
+  };
+  port.on("message", (request: EngineRequest) => {
+    last = last.then(() => {
+      const answered = answer(request);
+      // A whole chain joins the batch, and the tasks behind it are done between its network calls.
+      return request.task.kind === "serial" ? undefined : answered;
     });
   });
   post({ type: "ready", card: engine.network.card });

@@ -9,6 +9,7 @@ export interface OpenSliceRequest {
   'chain'?: (_deqfleet_v1_Chain | null);
   'begin'?: (number);
   'end'?: (number);
+  'lane'?: (string);
 }
 
 export interface OpenSliceRequest__Output {
@@ -18,4 +19,5 @@ export interface OpenSliceRequest__Output {
   'chain': (_deqfleet_v1_Chain__Output | null);
   'begin': (number);
   'end': (number);
+  'lane': (string);
 }

@@ -2,7 +2,9 @@
 
 
 export interface Opened {
+  'lane'?: (boolean);
 }
 
 export interface Opened__Output {
+  'lane': (boolean);
 }

@@ -8,6 +8,9 @@ export interface Round {
   'evaluateFrom'?: (number);
   'forget'?: (boolean);
   'correction'?: (_deqfleet_v1_Tensor | null);
+  'plain'?: (boolean);
+  'restart'?: (boolean);
+  'evaluateTo'?: (number);
   '_correctFrom'?: "correctFrom";
 }
 
@@ -17,5 +20,8 @@ export interface Round__Output {
   'evaluateFrom': (number);
   'forget': (boolean);
   'correction': (_deqfleet_v1_Tensor__Output | null);
+  'plain': (boolean);
+  'restart': (boolean);
+  'evaluateTo': (number);
   '_correctFrom'?: "correctFrom";
 }

@@ -1,12 +1,14 @@
 // Original file: proto/deqfleet/v1/tensor.proto
 
 import type { DType as _deqfleet_v1_DType, DType__Output as _deqfleet_v1_DType__Output } from '../../deqfleet/v1/DType.js';
+import type { Long } from '@grpc/proto-loader';
 
 export interface Tensor {
   'dtype'?: (_deqfleet_v1_DType);
   'shape'?: (number)[];
   'crc32'?: (number);
   'data'?: (Buffer | Uint8Array | string);
+  'lane'?: (number | string | Long);
 }
 
 export interface Tensor__Output {
@@ -14,4 +16,5 @@ export interface Tensor__Output {
   'shape': (number)[];
   'crc32': (number);
   'data': (Buffer);
+  'lane': (number);
 }

@@ -1,0 +1,44 @@
+/** A host that looks at the boundary states after every round, and at what each round was told to do. */
+import type { RoundCommand, Slice, SliceHost, SliceSpec } from "../shared/chain/slice-host.js";
+
+/** What was seen of one round. */
+export interface WatchedRound {
+  readonly command: RoundCommand;
+  /** Pictures of exit states by their number, as the round's corrections left them. */
+  readonly states: Map<number, Float32Array>;
+}
+
+/** Wraps a host. */
+export class WatchedHost implements SliceHost {
+  readonly width: number;
+  /** `rounds[k]`: round k + 1. */
+  readonly rounds: WatchedRound[] = [];
+  readonly #inner: SliceHost;
+  readonly #alter: (command: RoundCommand, spec: SliceSpec) => RoundCommand;
+
+  /** @param alter changes what a slice is told */
+  constructor(
+    inner: SliceHost,
+    alter: (command: RoundCommand, spec: SliceSpec) => RoundCommand = (command) => command,
+  ) {
+    this.#inner = inner;
+    this.width = inner.width;
+    this.#alter = alter;
+  }
+
+  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+    const slice = await this.#inner.open(spec, index, signal);
+    return {
+      round: async (command, abort) => {
+        const report = await slice.round(this.#alter(command, spec), abort);
+        const at = command.round - 1;
+        this.rounds[at] ??= { command, states: new Map() };
+        this.rounds[at].states.set(spec.end, await slice.readState("exit", abort));
+        return report;
+      },
+      serial: (abort) => slice.serial(abort),
+      readState: (which, abort) => slice.readState(which, abort),
+      close: () => slice.close(),
+    };
+  }
+}
