@@ -138,6 +138,35 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
     );
   });
 
+  it("does the same with a window however the chain is cut", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        chains,
+        fc.integer({ min: 2, max: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        async (more, width, window, maxRounds) => {
+          const chain = toyChain({ ...more, method });
+          const operator = operatorOf(more.sample);
+          const after = (slices: number) =>
+            solveTimeParallel(
+              chain,
+              { tolerance: 1e-12, maxRounds, window },
+              { host: hostOf(smoothToy(0.6), slices), scan, operator },
+              never,
+            );
+          const [whole, cut] = [await after(1), await after(width)];
+          // Coefficients of a mixture are quotients of small sums: they magnify how those were rounded.
+          const magnified = methods[method].mixing ? 10 : 1;
+          expect(relativeDistance(cut.picture, whole.picture)).toBeLessThan(
+            magnified * digits * digitsLost(whole),
+          );
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
   it("survives a network that overflows off the chain's path, and ends at the serial chain", async () => {
     let overflows = 0;
     await fc.assert(
