@@ -1,0 +1,95 @@
+/** A dataset job: what it is to do, and what is known of it. Both are durable, and the same in every log. */
+import { z } from "zod";
+import { type MethodName, methodNames } from "../chain/method.js";
+import { planNames } from "../config/restore-settings.js";
+import { timestepSpacings } from "../diffusion/noise-schedule.js";
+import { taskSchema } from "../operators/task.js";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A job's name is its identity: letters, digits and dashes, as in a DNS label. */
+export const jobNameSchema = z
+  .string()
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "must be a DNS label: lower-case letters, digits, dashes, at most 63",
+  );
+
+/** How every picture of a job is restored. Together with picture and model it determines the output's bytes. */
+export const restorationSchema = z.strictObject({
+  task: taskSchema,
+  simulate: z.boolean(),
+  steps: z.int().min(1),
+  start: z.int().min(1),
+  spacing: z.enum(timestepSpacings),
+  etw: z.number(),
+  nw: z.number(),
+  seed: z.int().min(0),
+  method: z.enum(methodNames as [MethodName, ...MethodName[]]),
+  tol: z.number().gt(0),
+  maxRounds: z.int().min(1).nullable(),
+  window: z.int().min(1).nullable(),
+  plan: z.enum(planNames),
+  maxPixels: z.int().min(1),
+});
+export type Restoration = z.infer<typeof restorationSchema>;
+
+/** What a plan is to make small: the time to each picture, or to the last one. */
+export const goalNames = ["latency", "throughput"] as const;
+export type Goal = (typeof goalNames)[number];
+
+/** What a job is to do; never changes once it is submitted. */
+export const jobSpecSchema = z.strictObject({
+  name: jobNameSchema,
+  /** Store of the inputs, `file:///...` or `s3://bucket/prefix`. */
+  input: z.string().min(1),
+  /** Store of the outputs. */
+  output: z.string().min(1),
+  restoration: restorationSchema,
+  /** SHA-256 of the model file. Only workers with this model take items. */
+  model: sha256,
+  /** SHA-256 of the inpainting mask, which lies in the output store under {@link maskKey}; null without one. */
+  mask: sha256.nullable(),
+  /** Jobs of a higher priority are served first. */
+  priority: z.int().min(0).max(9),
+  /** Share of the fleet among jobs of one priority. */
+  weight: z.number().gt(0).max(1000),
+  goal: z.enum(goalNames),
+  /** Deliveries of an item before it is dead. */
+  maxDeliveries: z.int().min(1).max(100),
+});
+export type JobSpec = z.infer<typeof jobSpecSchema>;
+
+/** Where a job keeps its own files in its output store. */
+export const jobFolder = (name: string): string => `.deqfleet/${name}`;
+export const maskKey = (name: string): string => `${jobFolder(name)}/mask.png`;
+
+/**
+ * - `active`: items are listed and worked on.
+ * - `paused`: nothing is begun until the reason is gone (a full disk, an unreachable store); goes on by itself.
+ * - `cancelled`: by a user; items not begun are dropped.
+ * - `finished`: every item has an outcome.
+ */
+export const jobStates = ["active", "paused", "cancelled", "finished"] as const;
+export type JobState = (typeof jobStates)[number];
+
+/** What is known of a job. Counts of outcomes are not in it: they follow from the log of outcomes. */
+export const jobRecordSchema = z.strictObject({
+  spec: jobSpecSchema,
+  state: z.enum(jobStates),
+  /** Why it is paused; null otherwise. */
+  pausedBecause: z.string().nullable(),
+  /** Items published so far: their numbers are 0 .. listed - 1. */
+  listed: z.int().min(0),
+  /** Key of the last input published; listing goes on behind it. */
+  cursor: z.string().nullable(),
+  /** Whether the listing is complete. */
+  listedAll: z.boolean(),
+  /** Raised by every retry of failed items. */
+  generation: z.int().min(0),
+  /** ISO 8601. */
+  createdAt: z.string(),
+  updatedAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type JobRecord = z.infer<typeof jobRecordSchema>;

@@ -1,0 +1,52 @@
+/** One picture of a job: what a queue carries, and what became of it. */
+import { z } from "zod";
+
+/** A picture to restore. */
+export const workItemSchema = z.strictObject({
+  /** Number in its job, in the order of the listing. */
+  index: z.int().min(0),
+  /** Of the retry that published it; an outcome counts for this and all earlier generations. */
+  generation: z.int().min(0),
+  /** Key in the input store; also the picture's identity for its noise. */
+  key: z.string().min(1),
+  bytes: z.int().min(0),
+});
+export type WorkItem = z.infer<typeof workItemSchema>;
+
+/**
+ * - `done`: the output is complete and visible.
+ * - `failed`: this picture cannot be restored (unreadable, not finite); trying again would end the same way.
+ * - `dead`: given up after the job's number of deliveries.
+ * - `dropped`: the job was cancelled before it was begun.
+ */
+export const outcomeStatuses = ["done", "failed", "dead", "dropped"] as const;
+export type OutcomeStatus = (typeof outcomeStatuses)[number];
+
+/** What became of an item. One line of the job's manifest. */
+export const itemOutcomeSchema = z.strictObject({
+  index: z.int().min(0),
+  generation: z.int().min(0),
+  key: z.string().min(1),
+  status: z.enum(outcomeStatuses),
+  /** Key in the output store, and SHA-256 of what lies there; null unless `done`. */
+  output: z.string().nullable(),
+  sha256: z.string().nullable(),
+  /** Errors of all deliveries that failed, the last one last. */
+  errors: z.array(z.string()),
+  deliveries: z.int().min(1),
+  /** Which worker restored it, and how; null unless `done`. */
+  worker: z.string().nullable(),
+  plan: z.string().nullable(),
+  rounds: z.int().nullable(),
+  evaluations: z.int().nullable(),
+  /** Largest residual ratio of the last round; null for whole chains. */
+  residual: z.number().nullable(),
+  consistency: z.number().nullable(),
+  psnr: z.number().nullable(),
+  ssim: z.number().nullable(),
+  /** Seconds from its delivery to this outcome. */
+  seconds: z.number(),
+  /** ISO 8601. */
+  at: z.string(),
+});
+export type ItemOutcome = z.infer<typeof itemOutcomeSchema>;
