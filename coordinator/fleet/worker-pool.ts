@@ -16,11 +16,10 @@ import type { PictureSize } from "../../shared/operators/task.js";
 import type { WorkerChannel } from "../wire/worker-channel.js";
 
 /**
- * - `joining`: registered, and the coordinator has not reached it yet.
  * - `serving`: takes whatever it is given.
  * - `draining`: finishes the whole pictures it has, and takes nothing new.
  */
-export type MemberState = "joining" | "serving" | "draining";
+export type MemberState = "serving" | "draining";
 
 /** What is known of a member. */
 export interface MemberDescription {

@@ -8,9 +8,6 @@ export interface Registration {
   'name'?: (string);
   'instance'?: (string);
   'address'?: (string);
-  'device'?: (string);
-  'threads'?: (number);
-  'pid'?: (number);
   'modelHash'?: (string);
   'batchPictures'?: (number);
   'batchPixels'?: (number);
@@ -23,9 +20,6 @@ export interface Registration__Output {
   'name': (string);
   'instance': (string);
   'address': (string);
-  'device': (string);
-  'threads': (number);
-  'pid': (number);
   'modelHash': (string);
   'batchPictures': (number);
   'batchPixels': (number);
