@@ -49,7 +49,11 @@ function costOf({ costs }: Member__Output): string {
 const columns: readonly (readonly [string, (member: Member__Output) => string])[] = [
   ["WORKER", ({ name }) => name],
   ["STATE", ({ state }) => state],
-  ["DEVICE", ({ device, threads }) => (device === "cpu" ? `cpu, ${threads} threads` : device)],
+  [
+    "DEVICE",
+    ({ device, threads }) =>
+      device === "cpu" ? `cpu, ${threads} ${threads === 1 ? "thread" : "threads"}` : device,
+  ],
   ["MODEL", ({ modelHash }) => modelHash.slice(0, 12)],
   ["ONE CALL", costOf],
   ["PICTURES", ({ pictures }) => String(pictures)],

@@ -19,6 +19,7 @@ import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.j
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
 import { insecureChannel, protocolVersion } from "../shared/wire/protocol.js";
 import { laneFolder } from "../shared/wire/tensor-lane.js";
+import type { EngineOptions } from "./engine/engine-protocol.js";
 import { EngineThread } from "./engine-thread.js";
 import { Life, type LifeState } from "./life.js";
 import { keepMembership } from "./membership.js";
@@ -39,6 +40,8 @@ export interface WorkerRun {
   /** Ends the process at once: the grace time is over, and the engine does not let go. */
   readonly kill: () => void;
   readonly onEvent?: ((event: WorkerEvent) => void) | undefined;
+  /** Default: a thread of this process, with the model and the device of the settings. */
+  readonly startEngine?: ((options: EngineOptions) => Promise<EngineThread>) | undefined;
   /** Of the channels to coordinators; default: none, for loopback and test networks. */
   readonly credentials?: ChannelCredentials | undefined;
   /** Of its own server; default: likewise. */
@@ -141,9 +144,15 @@ async function serveFleets(
 
 /** Starts the engine and its server, serves, and closes both. */
 async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined): Promise<void> {
-  const { settings, onEvent = () => {}, serverCredentials, credentials } = run;
+  const {
+    settings,
+    onEvent = () => {},
+    serverCredentials,
+    credentials,
+    startEngine = EngineThread.start,
+  } = run;
   const { model: modelPath, threads, device, batch, measure } = settings;
-  const engine = await EngineThread.start({
+  const engine = await startEngine({
     modelPath,
     threads,
     device,

@@ -1,11 +1,12 @@
 /** One call to one coordinator's registry: from the registration to whatever ends it. */
 import type { ChannelCredentials, ChannelOptions } from "@grpc/grpc-js";
 import { DeqfleetError, RetryableError } from "../shared/errors.js";
+import { SilenceWatch } from "../shared/silence-watch.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
 import type { RegistryOrder__Output } from "../shared/wire/generated/deqfleet/v1/RegistryOrder.js";
 import { channelOptions, protocol, quickCallMilliseconds } from "../shared/wire/protocol.js";
-import { withinTime } from "../shared/within-time.js";
+import { unlessAborted, withinTime } from "../shared/within-time.js";
 
 /** Where a coordinator may be. */
 export interface CoordinatorAddress {
@@ -42,6 +43,12 @@ export interface OpenCall {
   readonly beat: () => void;
 }
 
+/** What gRPC says, without its decoration. */
+function reasonOf(error: unknown): string {
+  const details = error instanceof Error && "details" in error ? String(error.details) : undefined;
+  return (details ?? DeqfleetError.messageOf(error)).replace(/\s*Resolution note:\s*$/, "");
+}
+
 const farewellMilliseconds = 1000;
 
 const never = new AbortController().signal;
@@ -70,19 +77,21 @@ export async function callRegistry(
   const call = client.join();
   call.on("error", () => {});
   const orders = call[Symbol.asyncIterator]() as AsyncIterator<RegistryOrder__Output>;
-  const next = async (milliseconds: number): Promise<RegistryOrder__Output> => {
-    const { value, done } = await withinTime(milliseconds, address.named, leave, () => orders.next());
-    if (done) throw new RetryableError(`${address.named} ended the call`);
+  const over = new AbortController();
+  const until = AbortSignal.any([leave, over.signal]);
+  const next = async (): Promise<RegistryOrder__Output> => {
+    const { value, done } = await orders.next();
+    if (done) throw new RetryableError("it ended the call");
     return value;
   };
+  let silence: SilenceWatch | undefined;
   let beating: NodeJS.Timeout | undefined;
   let accepted = false;
   try {
     call.write({ registration: registration() });
-    const order = await next(quickCallMilliseconds);
+    const order = await withinTime(quickCallMilliseconds, "it", leave, next);
     if (order.refused) return { kind: "refused", ...order.refused };
-    if (!order.accepted)
-      throw new RetryableError(`${address.named} answered ${order.order} to a registration`);
+    if (!order.accepted) throw new RetryableError(`it answered ${order.order} to a registration`);
     accepted = true;
     const { heartbeatMilliseconds, silenceMilliseconds } = order.accepted;
     const beat = () => {
@@ -90,7 +99,13 @@ export async function callRegistry(
     };
     beating = setInterval(beat, heartbeatMilliseconds);
     onAccepted({ beat });
-    for (;;) await next(silenceMilliseconds);
+    silence = new SilenceWatch(silenceMilliseconds, () =>
+      over.abort(new RetryableError(`nothing was heard of it for ${silenceMilliseconds / 1000} s`)),
+    );
+    for (;;) {
+      await unlessAborted(until, next);
+      silence.heard();
+    }
   } catch (error) {
     if (leave.aborted) {
       call.end();
@@ -98,8 +113,9 @@ export async function callRegistry(
       await withinTime(farewellMilliseconds, address.named, never, () => orders.next()).catch(() => {});
       return { kind: "left" };
     }
-    return { kind: accepted ? "lost" : "unreachable", reason: DeqfleetError.messageOf(error) };
+    return { kind: accepted ? "lost" : "unreachable", reason: reasonOf(error) };
   } finally {
+    silence?.stop();
     clearInterval(beating);
     call.cancel();
     client.close();
