@@ -132,9 +132,10 @@ async function serveFleets(
     call?.beat();
     const patience = 1000 * (settings.grace - farewellSeconds(settings.grace));
     await Promise.race([work.idle(), delay(patience, undefined, { ref: false })]);
+    const left = work.holds;
     leave.abort();
     await membership;
-    return work.holds;
+    return left;
   };
   const draining = drained();
   // By itself a membership ends only with an error.
