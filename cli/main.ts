@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { collectAtOnce } from "../shared/garbage-collection.js";
 import { version } from "../shared/version.js";
 import { addBench } from "./bench.js";
+import { addCerts } from "./certs.js";
 import { printError } from "./console.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { addModel } from "./model.js";
@@ -46,6 +47,7 @@ export async function main(
   addRestore(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
+  addCerts(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({

@@ -10,6 +10,7 @@ import {
   PictureError,
   RetryableError,
 } from "../shared/errors.js";
+import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import { packageRoot } from "../shared/package-root.js";
 import type {
   EngineFailure,
@@ -66,6 +67,7 @@ export class EngineThread implements Engine {
    * @throws InputError if the model cannot be used
    */
   static start(options: EngineOptions): Promise<EngineThread> {
+    declineRuntimeTelemetry();
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
       const endedEarly = (code: number) =>
