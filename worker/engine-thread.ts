@@ -11,6 +11,7 @@ import {
   RetryableError,
 } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
 import type {
@@ -71,6 +72,7 @@ export class EngineThread implements Engine {
    * @throws InputError if the model cannot be used
    */
   static start(options: EngineOptions): Promise<EngineThread> {
+    declineRuntimeTelemetry();
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
       const endedEarly = (code: number) =>
