@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FatalError } from "../shared/errors.js";
+import { insecureTransport } from "../shared/security/transport-security.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
-import { insecureChannel } from "../shared/wire/protocol.js";
 import { FakeRegistry, type RegistryScript } from "../test/fake-registry.js";
 import { becomesTrue } from "../test/processes.js";
 import { keepMembership, type MembershipOptions } from "./membership.js";
@@ -30,7 +30,7 @@ function member(coordinators: readonly string[], more: Partial<MembershipOptions
   closing.push(() => leave.abort(new Error("the test is over")));
   const kept = keepMembership({
     coordinators,
-    credentials: insecureChannel,
+    security: insecureTransport,
     registration: () => ({ name: "w" }),
     heartbeat: () => ({ draining: false, holds: 3 }),
     leave: leave.signal,
