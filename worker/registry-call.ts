@@ -111,7 +111,10 @@ export async function callRegistry(
     if (leave.aborted) {
       call.end();
       // The coordinator ends its half when it has taken note.
-      await withinTime(farewellMilliseconds, address.named, never, () => orders.next()).catch(() => {});
+      const ended = async () => {
+        while (!(await orders.next()).done);
+      };
+      await withinTime(farewellMilliseconds, address.named, never, ended).catch(() => {});
       return { kind: "left" };
     }
     return { kind: accepted ? "lost" : "unreachable", reason: reasonOf(error) };
