@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { probeDevice } from "../../shared/onnx/session.js";
 import { TensorLane } from "../../shared/wire/tensor-lane.js";
 import type {
   EngineFailure,
@@ -15,6 +16,7 @@ import type {
   EngineTensor,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
+import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
 import { SliceEngine } from "./slice-engine.js";
 
@@ -23,6 +25,9 @@ const failureOf = (error: unknown): EngineFailure => ({
   kind: error instanceof DeqfleetError ? error.kind : "picture",
   message: DeqfleetError.messageOf(error),
 });
+
+/** How often the main thread is told what network calls cost, if that changed. */
+const costMilliseconds = 1000;
 
 /** An open slice and its way to the coordinator, if that is on this machine. */
 interface OpenSlice {
@@ -99,16 +104,25 @@ function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
 
 async function serve(
   port: MessagePort,
-  { modelPath, threads, laneFolder, batch }: EngineOptions,
+  { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0 }: EngineOptions,
 ): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
-  let engine: SliceEngine;
+  let network: MeasuredNetwork;
   try {
-    engine = new SliceEngine(await OnnxNetwork.load(modelPath, { threads }), { threads }, batch);
+    // Before the model, so that each is blamed for its own faults.
+    if (device !== "cpu") await probeDevice(device);
+    network = new MeasuredNetwork(await OnnxNetwork.load(modelPath, { threads, device }));
+    await measureCalls(network, measureSeconds);
   } catch (error) {
     post({ type: "unusable", failure: failureOf(error) });
     return;
   }
+  const engine = new SliceEngine(network, { threads }, batch);
+  const tellCosts = () => {
+    const points = network.changedCosts();
+    if (points.length > 0) post({ type: "costs", points });
+  };
+  setInterval(tellCosts, costMilliseconds).unref();
   let last: Promise<void> = Promise.resolve();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
@@ -126,6 +140,7 @@ async function serve(
     });
   });
   post({ type: "ready", card: engine.network.card });
+  tellCosts();
 }
 
 if (parentPort) await serve(parentPort, workerData as EngineOptions);
