@@ -30,6 +30,7 @@ interface Place<Member> {
 interface Waiting<Member> {
   /** Gives it its places, if they are there. */
   admit(places: readonly Place<Member>[]): boolean;
+  reject(error: Error): void;
 }
 
 /** One part of a cut chain: it fills a call, whatever its size. */
@@ -55,6 +56,7 @@ export class WorkerSlots<Member> {
   #waiting: Waiting<Member>[] = [];
   /** Whole chains that have not begun yet. */
   #left: number;
+  #failed: Error | undefined;
 
   /** @param chains how many whole chains are to come in all, as far as is known */
   constructor(chains = Number.POSITIVE_INFINITY) {
@@ -74,11 +76,17 @@ export class WorkerSlots<Member> {
     this.#admit();
   }
 
+  /** No worker will ever join: whoever waits, or will wait, gets the reason. */
+  fail(error: Error): void {
+    this.#failed = error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+
   /**
    * Waits for a place for a whole chain.
    * @param size of the chain's canvas; undefined where it is not known
    * @param alone whether nothing else may run on that worker meanwhile
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquire(size: PictureSize | undefined, alone: boolean, signal: AbortSignal): Promise<WorkerSlot<Member>> {
     return this.#wait(signal, (places) => {
@@ -95,7 +103,7 @@ export class WorkerSlots<Member> {
    * Waits for workers with nothing else to do, for one cut chain.
    * @param slices workers wanted, 1 or more; all there are, where there are fewer
    * @returns one slot a worker, 1 or more
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquireGroup(slices: number, signal: AbortSignal): Promise<readonly WorkerSlot<Member>[]> {
     return this.#wait(signal, (places) => {
@@ -153,6 +161,7 @@ export class WorkerSlots<Member> {
     take: (places: readonly Place<Member>[]) => Given | undefined,
   ): Promise<Given> {
     signal.throwIfAborted();
+    if (this.#failed) throw this.#failed;
     return new Promise((resolve, reject) => {
       const waiting: Waiting<Member> = {
         admit: (places) => {
@@ -161,6 +170,10 @@ export class WorkerSlots<Member> {
           signal.removeEventListener("abort", onAbort);
           resolve(given);
           return true;
+        },
+        reject: (error) => {
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
         },
       };
       const onAbort = () => {
