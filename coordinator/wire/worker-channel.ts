@@ -2,6 +2,7 @@
 import {
   type ChannelCredentials,
   type ClientReadableStream,
+  type ClientUnaryCall,
   makeGenericClientConstructor,
   type ServiceError,
 } from "@grpc/grpc-js";
@@ -10,6 +11,8 @@ import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { FatalError, RetryableError } from "../../shared/errors.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
+import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
+import type { RestorePictureRequest } from "../../shared/wire/generated/deqfleet/v1/RestorePictureRequest.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worker.js";
 import {
@@ -107,6 +110,35 @@ export class WorkerChannel {
     this.#calls.add(call);
     call.once("status", () => this.#calls.delete(call));
     return call;
+  }
+
+  /**
+   * Asks for a whole picture.
+   * @throws RetryableError if the worker was lost or did not answer in time, the signal's reason when it aborts
+   */
+  restorePicture(
+    request: RestorePictureRequest,
+    milliseconds: number,
+    signal: AbortSignal,
+  ): Promise<RestorePictureReply__Output> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let call: ClientUnaryCall | undefined;
+      const cancel = () => {
+        reject(signal.reason);
+        call?.cancel();
+      };
+      const settle = (error: ServiceError | null, reply?: RestorePictureReply__Output) => {
+        signal.removeEventListener("abort", cancel);
+        if (call) this.#calls.delete(call);
+        const reason = this.#abandoned ?? error?.message;
+        if (reply) resolve(reply);
+        else reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause: error }));
+      };
+      call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      this.#calls.add(call);
+      signal.addEventListener("abort", cancel, { once: true });
+    });
   }
 
   /** Why the worker was given up; undefined while it is not. */
