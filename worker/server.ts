@@ -1,7 +1,7 @@
 /** The worker's gRPC server: slices, health and reflection. Runs on the main thread, which never computes. */
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { type ChannelCredentials, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { type ChannelCredentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { DeqfleetError, FatalError } from "../shared/errors.js";
@@ -17,6 +17,7 @@ import {
 import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
 import { OpenWork } from "./open-work.js";
+import { serveRestorePicture } from "./picture-call.js";
 import { serveSlice } from "./slice-session.js";
 
 /** Name under which the worker's health is asked for. */
@@ -75,7 +76,7 @@ export async function serveWorker(
     OpenSlice: (call) => {
       void serveSlice(call, engine, exchanges, slices++, work);
     },
-    RestorePicture: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
+    RestorePicture: (call, reply) => serveRestorePicture(call, reply, engine, work),
   };
   server.addService(protocol.Worker.service, handlers);
   health.addToServer(server);

@@ -1,22 +1,12 @@
-/** From the last state of a chain to files: cropped, judged, encoded. */
-import type { TaskSettings } from "../../shared/operators/task.js";
-import { encodePicture } from "../../shared/pictures/encode.js";
-import { writeMeasurement } from "../../shared/pictures/measurement-file.js";
-import { qualityAgainst } from "../../shared/pictures/metrics.js";
-import { cropTo } from "../../shared/pictures/pad.js";
-import { contentHash } from "./picture-key.js";
-import type { PicturePlace } from "./picture-places.js";
-import type { PreparedPicture } from "./prepare-picture.js";
-import { finite } from "./report.js";
-
-/** What is known of a restored picture. */
-export interface PictureJudgement {
-  /** ||A x - y|| / ||y|| on the canvas, before rounding; null if y is zero and A x is not. */
-  readonly consistency: number | null;
-  /** dB; null without an original, and for equal pictures. */
-  readonly psnr: number | null;
-  readonly ssim: number | null;
-}
+/** From the last state of a chain to the contents of files: cropped, judged, encoded. */
+import { finite } from "../finite.js";
+import type { TaskSettings } from "../operators/task.js";
+import { encodePicture } from "../pictures/encode.js";
+import { encodeMeasurement } from "../pictures/measurement-file.js";
+import { qualityAgainst } from "../pictures/metrics.js";
+import { cropTo } from "../pictures/pad.js";
+import type { MeasuredPicture } from "./prepare-picture.js";
+import type { PictureJudgement } from "./whole-picture.js";
 
 /** ||A x - y|| / ||y||: 0 where the restored picture explains the measurement exactly. */
 export function relativeResidual(applied: Float32Array, measurement: Float32Array): number {
@@ -30,54 +20,53 @@ export function relativeResidual(applied: Float32Array, measurement: Float32Arra
 }
 
 /**
- * Saves the measurement of a simulation: 16 bits a channel, without padding and without transparency (values beyond
+ * The file of a simulation's measurement: 16 bits a channel, without padding and without transparency (values beyond
  * [-1, 1], which bicubic weights can make, are clamped in the file only). Compressed sensing is saved as numbers.
- * @throws FatalError if it cannot be written
+ * @param path the file it is for: its extension decides the format
  */
-export async function saveMeasurement(
+export async function measurementFile(
   path: string,
-  prepared: PreparedPicture,
+  prepared: MeasuredPicture,
   task: TaskSettings,
-): Promise<void> {
+): Promise<Uint8Array> {
   const { canvas, measurement, size } = prepared;
   const shape = canvas.operator.measurement;
   if (task.task === "cs-hadamard") {
-    await writeMeasurement(path, {
+    return encodeMeasurement(path, {
       task: task.task,
       values: measurement,
       measurement: shape,
       picture: size,
       settings: JSON.stringify(task),
     });
-    return;
   }
   const scale = canvas.canvas.height / shape.height;
   const part = { height: size.height / scale, width: size.width / scale };
   const cropped = cropTo(measurement, shape, part);
-  await encodePicture(cropped, { channels: shape.channels, ...part }, { bitDepth: 16, path });
+  return encodePicture(cropped, { channels: shape.channels, ...part }, { bitDepth: 16, path });
 }
 
 /**
- * Judges a restored picture and writes it.
+ * Judges and encodes a restored picture.
+ * @param path the file it is for: its extension decides the format
  * @param picture z_T on the canvas
- * @returns the judgement and the SHA-256 of the file
- * @throws PictureError if the picture is not finite or cannot be encoded, FatalError if it cannot be written
+ * @throws PictureError if the picture is not finite or cannot be encoded
  */
 export async function finishPicture(
-  place: PicturePlace,
-  prepared: PreparedPicture,
+  path: string,
+  prepared: MeasuredPicture,
   picture: Float32Array,
-): Promise<PictureJudgement & { readonly outputHash: string }> {
+): Promise<{ readonly file: Uint8Array; readonly judgement: PictureJudgement }> {
   const { canvas, size, original, alpha, bitDepth, measurement } = prepared;
   const { operator } = canvas;
   const shape = { channels: 3, ...size };
   const cropped = cropTo(picture, operator.picture, size);
-  await encodePicture(cropped, shape, { bitDepth, alpha, path: place.output });
+  const file = await encodePicture(cropped, shape, { bitDepth, alpha, path });
   const quality = original && qualityAgainst(original, cropped, shape);
-  return {
+  const judgement = {
     consistency: finite(relativeResidual(operator.apply(picture), measurement)),
     psnr: quality ? finite(quality.psnr) : null,
     ssim: quality ? finite(quality.ssim) : null,
-    outputHash: await contentHash(place.output),
   };
+  return { file, judgement };
 }

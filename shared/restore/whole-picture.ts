@@ -1,5 +1,6 @@
 /** A picture that one worker restores from store to store: what it is told, and what it answers. */
 import type { Restoration } from "../jobs/job.js";
+import type { PictureSize } from "../operators/task.js";
 
 /** Where an object lies. */
 export interface Location {
@@ -44,6 +45,8 @@ export interface RestoredWhole extends PictureJudgement {
   readonly sha256: string;
   /** Network evaluations: T. */
   readonly evaluations: number;
+  /** Size its chain ran at. */
+  readonly canvas: PictureSize;
   readonly seconds: {
     /** In the network, other pictures' states in the same calls included. */
     readonly network: number;

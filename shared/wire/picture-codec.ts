@@ -55,10 +55,16 @@ export function decodeRequest(message: RestorePictureRequest): WholePicture {
 }
 
 /** An answer as a message. */
-export function encodeRestored({ seconds, ...rest }: RestoredWhole): RestoredPicture {
+export function encodeRestored({ seconds, canvas, ...rest }: RestoredWhole): RestoredPicture {
   // A field that is null is left out.
   const optional = rest as { [Field in keyof typeof rest]: NonNullable<(typeof rest)[Field]> };
-  return { ...optional, networkSeconds: seconds.network, totalSeconds: seconds.total };
+  return {
+    ...optional,
+    networkSeconds: seconds.network,
+    totalSeconds: seconds.total,
+    canvasHeight: canvas.height,
+    canvasWidth: canvas.width,
+  };
 }
 
 const restoredSchema = z
@@ -70,14 +76,18 @@ const restoredSchema = z
     ssim: z.number().nullish(),
     networkSeconds: z.number(),
     totalSeconds: z.number(),
+    canvasHeight: z.int().min(1),
+    canvasWidth: z.int().min(1),
   })
   .transform(
-    ({ networkSeconds: network, totalSeconds: total, consistency, psnr, ssim, ...rest }): RestoredWhole => ({
-      ...rest,
+    ({ sha256, evaluations, consistency, psnr, ssim, ...rest }): RestoredWhole => ({
+      sha256,
+      evaluations,
       consistency: consistency ?? null,
       psnr: psnr ?? null,
       ssim: ssim ?? null,
-      seconds: { network, total },
+      canvas: { height: rest.canvasHeight, width: rest.canvasWidth },
+      seconds: { network: rest.networkSeconds, total: rest.totalSeconds },
     }),
   );
 

@@ -9,6 +9,8 @@ export interface RestoredPicture {
   'ssim'?: (number | string);
   'networkSeconds'?: (number | string);
   'totalSeconds'?: (number | string);
+  'canvasHeight'?: (number);
+  'canvasWidth'?: (number);
   '_consistency'?: "consistency";
   '_psnr'?: "psnr";
   '_ssim'?: "ssim";
@@ -22,6 +24,8 @@ export interface RestoredPicture__Output {
   'ssim'?: (number);
   'networkSeconds': (number);
   'totalSeconds': (number);
+  'canvasHeight': (number);
+  'canvasWidth': (number);
   '_consistency'?: "consistency";
   '_psnr'?: "psnr";
   '_ssim'?: "ssim";
