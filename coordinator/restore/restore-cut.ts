@@ -31,11 +31,15 @@ export class CutRestoration {
     this.#parts = parts;
   }
 
-  /** Solves the picture's chain and writes what comes of it. */
-  async restore(onRound: (progress: RoundProgress) => void): Promise<RestoredFile> {
+  /**
+   * Solves the picture's chain and writes what comes of it.
+   * @param begin called when the chain is about to be solved
+   */
+  async restore(begin: () => void, onRound: (progress: RoundProgress) => void): Promise<RestoredFile> {
     const { settings, fleet, scan, files, signal } = this.#parts;
     const { tol: tolerance, maxRounds, window } = settings;
     this.#prepared ??= await this.#prepare();
+    begin();
     const { chain, ...prepared } = this.#prepared;
     const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
     const solver = { host: fleet.host, scan, operator: prepared.canvas.operator };

@@ -58,10 +58,7 @@ function attemptsOf(place: PicturePlace, parts: RunParts, onRound: PictureObserv
     return (attempt, begin) => parts.whole.restore(place, attempt === pictureAttempts, begin);
   }
   const cut = new CutRestoration(place, parts);
-  return (_, begin) => {
-    begin();
-    return cut.restore(onRound);
-  };
+  return (_, begin) => cut.restore(begin, onRound);
 }
 
 /** The item of a restored picture and the SHA-256 of its file. */
@@ -92,8 +89,8 @@ export async function restorePicture(
       const attempt = ++attempts;
       try {
         restored = await attemptOnce(attempt, () => {
-          // Before that it waited for a worker, as all the others do.
-          if (attempt === 1) started = performance.now();
+          // Whole pictures wait for a worker before that.
+          if (plan === "serial" && attempt === 1) started = performance.now();
           observer.attempt(attempt);
         });
       } catch (error) {

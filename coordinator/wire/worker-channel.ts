@@ -8,7 +8,7 @@ import {
 } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { FatalError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
@@ -128,14 +128,23 @@ export class WorkerChannel {
         reject(signal.reason);
         call?.cancel();
       };
+      const lose = (cause: unknown) => {
+        const reason = this.#abandoned ?? DeqfleetError.messageOf(cause);
+        reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause }));
+      };
       const settle = (error: ServiceError | null, reply?: RestorePictureReply__Output) => {
         signal.removeEventListener("abort", cancel);
         if (call) this.#calls.delete(call);
-        const reason = this.#abandoned ?? error?.message;
         if (reply) resolve(reply);
-        else reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause: error }));
+        else lose(error);
       };
-      call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      try {
+        call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      } catch (error) {
+        // A client that was closed throws at once.
+        lose(error);
+        return;
+      }
       this.#calls.add(call);
       signal.addEventListener("abort", cancel, { once: true });
     });
