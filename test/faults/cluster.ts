@@ -7,8 +7,9 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { connect, RetentionPolicy } from "nats";
 import { packageRoot } from "../../shared/package-root.js";
 import { type NatsServer, startNatsServer } from "../nats-server.js";
 import { type CutProxy, startCutProxy } from "./cut-proxy.js";
@@ -16,7 +17,7 @@ import { Supervised } from "./supervised.js";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
-const clock = pathToFileURL(fileURLToPath(new URL("shifted-clock.js", import.meta.url))).href;
+const innerFaults = new URL("inner-faults.js", import.meta.url).href;
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
@@ -70,7 +71,7 @@ export class Cluster {
           ...["--listen", `127.0.0.1:${port}`, "--advertise", `127.0.0.1:${relay.port}`],
           ...["--nats", `nats://127.0.0.1:${brokerRelay.port}`, "--silence", "3", "--heartbeat", "0.3"],
         ],
-        environment: () => ({ NODE_OPTIONS: `--import ${clock}` }),
+        environment: () => ({ NODE_OPTIONS: `--import ${innerFaults}` }),
       });
       leaders.push({ process, relay });
     }
@@ -97,7 +98,7 @@ export class Cluster {
           ],
           ...["--listen", `127.0.0.1:${port}`, "--advertise", `127.0.0.1:${relay.port}`],
         ],
-        environment: () => ({ NODE_OPTIONS: `--import ${clock}` }),
+        environment: () => ({ NODE_OPTIONS: `--import ${innerFaults}` }),
       });
       crew.push({ process, relay });
     }
@@ -122,6 +123,24 @@ export class Cluster {
       }
     }
     throw failure;
+  }
+
+  /** Puts some of the broker's messages of items into their queues a second time, past its own guard against that. */
+  async deliverTwice(count: number): Promise<void> {
+    const connection = await connect({ servers: this.broker.url });
+    try {
+      const manager = await connection.jetstreamManager();
+      for await (const { config, state } of manager.streams.list()) {
+        if (config.retention !== RetentionPolicy.Workqueue) continue;
+        for (let seq = state.first_seq; seq <= Math.min(state.last_seq, state.first_seq + count); seq++) {
+          // Messages between the first and the last may be gone.
+          const message = await manager.streams.getMessage(config.name, { seq }).catch(() => undefined);
+          if (message) await connection.jetstream().publish(message.subject, message.data);
+        }
+      }
+    } finally {
+      await connection.close();
+    }
   }
 
   get processes(): readonly Supervised[] {

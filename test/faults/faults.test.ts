@@ -59,10 +59,12 @@ function faults(cluster: Cluster, random: () => number): [kind: string, strike: 
   const coordinator = () => pick(cluster.coordinators);
   const cutFor = () => 200 + random() * 1800;
   const kinds: [string, number, () => Promise<void>][] = [
-    ["worker killed", 6, async () => worker().process.signal("SIGKILL")],
+    ["deliveries doubled", 2, () => cluster.deliverTwice(10).catch(() => {})],
+    ["engine killed", 3, async () => worker().process.signal("SIGWINCH")],
+    ["worker killed", 4, async () => worker().process.signal("SIGKILL")],
     ["worker stopped for 4 s", 3, () => worker().process.stall(4000)],
-    ["network of a worker cut", 4, () => worker().relay.cut(cutFor())],
-    ["coordinator killed", 5, async () => coordinator().process.signal("SIGKILL")],
+    ["network of a worker cut", 3, () => worker().relay.cut(cutFor())],
+    ["coordinator killed", 4, async () => coordinator().process.signal("SIGKILL")],
     ["network of a coordinator cut", 3, () => coordinator().relay.cut(cutFor())],
     ["coordinator stopped for 2 s", 2, () => coordinator().process.stall(2000)],
     [
