@@ -4,6 +4,8 @@ import { withinTime } from "../shared/within-time.js";
 import type { Fleet, WorkerDescription } from "./fleet.js";
 import type { LocalWorker } from "./local-worker.js";
 import { type LocalFleetOptions, type LocalWorkers, startLocalWorkers } from "./local-workers.js";
+import { restoreOnWorker } from "./wire/restore-on-worker.js";
+import type { WorkerChannel } from "./wire/worker-channel.js";
 
 export type { LocalFleetOptions } from "./local-workers.js";
 
@@ -19,10 +21,14 @@ class LocalHost implements SliceHost {
     this.#local = local;
   }
 
-  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+  /** The channel to a worker; waits for one that is started again. */
+  channel(index: number, signal: AbortSignal): Promise<WorkerChannel> {
     const worker = this.#local.workers[index % this.width];
-    const channel = await withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
-    return this.#local.openSlice(spec, channel, signal);
+    return withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
+  }
+
+  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+    return this.#local.openSlice(spec, await this.channel(index, signal), signal);
   }
 }
 
@@ -32,9 +38,14 @@ class LocalHost implements SliceHost {
  */
 export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet> {
   const local = await startLocalWorkers(options);
+  const host = new LocalHost(local);
   return {
-    host: new LocalHost(local),
+    host,
     network: local.network,
+    restore: async (index, picture, signal) => {
+      const channel = await host.channel(index, signal);
+      return restoreOnWorker(channel, picture, signal, local.timeouts.command);
+    },
     workers: () => local.workers.flatMap((worker) => describe(worker)),
     close: local.close,
   };

@@ -38,6 +38,7 @@ export interface LocalFleetOptions {
 export interface LocalWorkers {
   readonly workers: readonly LocalWorker[];
   readonly network: NetworkCard;
+  readonly timeouts: SliceTimeouts;
   readonly openSlice: (spec: SliceSpec, worker: WorkerChannel, signal: AbortSignal) => Promise<Slice>;
   /** Stops every worker. */
   close(): Promise<void>;
@@ -84,6 +85,7 @@ export async function startLocalWorkers(options: LocalFleetOptions): Promise<Loc
     return {
       workers,
       network: card,
+      timeouts,
       openSlice: (spec, worker, abort) => GrpcSlice.open(spec, worker, exchange, timeouts, lanes, abort),
       close,
     };

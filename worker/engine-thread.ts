@@ -1,6 +1,6 @@
 /** The main thread's end of the engine thread. */
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import {
   type DeqfleetError,
@@ -15,6 +15,7 @@ import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
 import {
+  type EngineConnection,
   type EngineFailure,
   type EngineMessage,
   type EngineOptions,
@@ -23,6 +24,7 @@ import {
   endEngine,
 } from "./engine/engine-protocol.js";
 import type { Engine } from "./engine.js";
+import { PictureThread } from "./picture-thread.js";
 
 /** The engine always runs as built: a thread is started from a file. */
 const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
@@ -48,7 +50,10 @@ export class EngineThread implements Engine {
   readonly device: Device;
   readonly #costs = new Map<string, CostPoint>();
   readonly #thread: Worker;
+  readonly #batch: EngineOptions["batch"];
   readonly #waiting = new Map<number, Waiting>();
+  /** Started when the first whole picture is asked for: cut chains do without. */
+  #pictures: PictureThread | undefined;
   #nextId = 0;
   /** Why the thread ended; undefined while it lives. */
   #ended: RetryableError | undefined;
@@ -58,10 +63,11 @@ export class EngineThread implements Engine {
     this.#announceEnd = resolve;
   });
 
-  private constructor(thread: Worker, card: NetworkCard, { threads, device = "cpu" }: EngineOptions) {
+  private constructor(thread: Worker, card: NetworkCard, { threads, batch, device = "cpu" }: EngineOptions) {
     this.#thread = thread;
     this.card = card;
     this.threads = threads;
+    this.#batch = batch;
     this.device = device;
     thread.on("message", (message: EngineMessage) => this.#settle(message));
     thread.on("error", (error) => this.#abandon(error));
@@ -115,6 +121,16 @@ export class EngineThread implements Engine {
     });
   }
 
+  pictures(): PictureThread {
+    // One that ended (out of memory) is followed by another; its pictures have failed.
+    if (!this.#pictures || this.#pictures.ended) {
+      const { port1, port2 } = new MessageChannel();
+      this.#thread.postMessage({ chains: port1 } satisfies EngineConnection, [port1]);
+      this.#pictures = new PictureThread({ network: this.card, batch: this.#batch, engine: port2 });
+    }
+    return this.#pictures;
+  }
+
   #settle(message: EngineMessage): void {
     if (message.type === "costs") {
       for (const point of message.points) {
@@ -141,6 +157,6 @@ export class EngineThread implements Engine {
    */
   async close(): Promise<void> {
     this.#thread.postMessage(endEngine);
-    await this.ended;
+    await Promise.all([this.ended, this.#pictures?.close()]);
   }
 }

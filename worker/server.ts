@@ -12,6 +12,7 @@ import { protocol, protocolDefinition, protocolVersion, serverOptions } from "..
 import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
 import { OpenWork } from "./open-work.js";
+import { serveRestorePicture } from "./picture-call.js";
 import { serveSlice } from "./slice-session.js";
 
 /** Name under which the worker's health is asked for. */
@@ -63,6 +64,7 @@ export async function serveWorker(
     OpenSlice: (call) => {
       void serveSlice(call, engine, exchanges, slices++, work);
     },
+    RestorePicture: (call, reply) => serveRestorePicture(call, reply, engine, work),
   };
   server.addService(protocol.Worker.service, handlers);
   health.addToServer(server);

@@ -1,14 +1,25 @@
 /**
  * Which worker takes the next whole chain, and which ones a cut chain gets. A worker holds as many whole chains as fill one of
- * its network calls and one more, which takes the place of the first to end without waiting for the coordinator. The last
+ * its network calls, and some more ahead: they take the places of those that end without waiting for the coordinator. The last
  * chains of a run do not wait on one worker while another may soon be idle: of them a worker holds one call's worth only. A
  * cut chain has its workers for itself.
  */
 import { type BatchLimits, picturesPerCall } from "../../shared/chain/batch-limits.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
-/** Whole chains a worker holds at most, of pictures no larger than fit into a full batch. */
-export const chainsPerWorker = ({ pictures }: BatchLimits): number => pictures + 1;
+/**
+ * Pictures that a worker restores by itself, beside those of a full network call: one is ready to take the place of the first to
+ * end, one is being read, one written.
+ */
+export const picturesAhead = 3;
+
+/** What is known of the work to come. */
+export interface SlotOptions {
+  /** Whole chains to come in all; default: there is no end to them. */
+  readonly chains?: number;
+  /** Whole chains a worker holds beside those that fill one of its network calls, 0 or more; default: {@link picturesAhead}. */
+  readonly ahead?: number;
+}
 
 /** A place on a worker. */
 export interface WorkerSlot<Member> {
@@ -56,11 +67,12 @@ export class WorkerSlots<Member> {
   #waiting: Waiting<Member>[] = [];
   /** Whole chains that have not begun yet. */
   #left: number;
+  readonly #ahead: number;
   #failed: Error | undefined;
 
-  /** @param chains how many whole chains are to come in all, as far as is known */
-  constructor(chains = Number.POSITIVE_INFINITY) {
+  constructor({ chains = Number.POSITIVE_INFINITY, ahead = picturesAhead }: SlotOptions = {}) {
     this.#left = chains;
+    this.#ahead = ahead;
   }
 
   /** A worker is there, with nothing to do. */
@@ -138,8 +150,9 @@ export class WorkerSlots<Member> {
     const share = shareOf(place, size);
     // The last ones fill up a call.
     if (this.#left * share <= this.#places.size) return load(place) + share <= 1 + rounding;
-    // Beside one chain that waits its turn, there has to be room in the call.
-    return load(place) - Math.max(...place.held) < 1 - rounding;
+    // Beside those that wait their turn, there has to be room in the call.
+    const counted = place.held.toSorted((a, b) => b - a).slice(this.#ahead);
+    return counted.reduce((sum, one) => sum + one, 0) < 1 - rounding;
   }
 
   #take(place: Place<Member>, share: number, alone: boolean): WorkerSlot<Member> {

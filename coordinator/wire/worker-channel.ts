@@ -1,11 +1,18 @@
 /** The coordinator's channel to one worker: handshake, health, slices. */
-import { type ClientReadableStream, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import {
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  makeGenericClientConstructor,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { FatalError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
 import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
+import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
+import type { RestorePictureRequest } from "../../shared/wire/generated/deqfleet/v1/RestorePictureRequest.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worker.js";
 import {
@@ -105,6 +112,44 @@ export class WorkerChannel {
     this.#calls.add(call);
     call.once("status", () => this.#calls.delete(call));
     return call;
+  }
+
+  /**
+   * Asks for a whole picture.
+   * @throws RetryableError if the worker was lost or did not answer in time, the signal's reason when it aborts
+   */
+  restorePicture(
+    request: RestorePictureRequest,
+    milliseconds: number,
+    signal: AbortSignal,
+  ): Promise<RestorePictureReply__Output> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let call: ClientUnaryCall | undefined;
+      const cancel = () => {
+        reject(signal.reason);
+        call?.cancel();
+      };
+      const lose = (cause: unknown) => {
+        const reason = this.#abandoned ?? DeqfleetError.messageOf(cause);
+        reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause }));
+      };
+      const settle = (error: ServiceError | null, reply?: RestorePictureReply__Output) => {
+        signal.removeEventListener("abort", cancel);
+        if (call) this.#calls.delete(call);
+        if (reply) resolve(reply);
+        else lose(error);
+      };
+      try {
+        call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      } catch (error) {
+        // A client that was closed throws at once.
+        lose(error);
+        return;
+      }
+      this.#calls.add(call);
+      signal.addEventListener("abort", cancel, { once: true });
+    });
   }
 
   /** Why the worker was given up; undefined while it is not. */

@@ -27,6 +27,16 @@ export function checkKey(key: string): string {
   return key;
 }
 
+/** Whether a name that was found may be used as a key. */
+export function isKey(name: string): boolean {
+  try {
+    checkKey(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Code units from here on, but for surrogates, stand behind surrogates in UTF-16 and before them in UTF-8. */
 const firstSurrogate = 0xd800;
 const rank = (unit: number): number =>

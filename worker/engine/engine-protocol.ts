@@ -1,4 +1,5 @@
 /** What the worker's main thread and its engine thread say to each other. Buffers are transferred, never copied. */
+import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
@@ -66,6 +67,11 @@ export interface EngineRequest {
 
 /** Sent instead of a request: the engine is wanted no more, whatever it has left to do. */
 export const endEngine = "end";
+
+/** Somebody else whom the engine is to serve: by this port whole chains come, as calls with a ChainSpec (port-calls.ts). */
+export interface EngineConnection {
+  readonly chains: MessagePort;
+}
 
 /** An error that crossed the thread border. */
 export interface EngineFailure {
