@@ -2,6 +2,7 @@
  * A connection to the NATS broker that outlasts the broker's absences: it reconnects for ever, and what is asked of it
  * meanwhile is asked again until it succeeds or a bounded time is over.
  */
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -19,7 +20,7 @@ import type { NatsSettings } from "../../../shared/config/nats-settings.js";
 import { DeqfleetError, InputError, RetryableError } from "../../../shared/errors.js";
 
 /** Of one request; a broker that answers at all answers much faster. */
-const requestMilliseconds = 2000;
+export const requestMilliseconds = 2000;
 const againAfterMilliseconds = 100;
 /** A connection over which nothing comes for two of these is dead. */
 const pingMilliseconds = 5000;
@@ -27,12 +28,21 @@ const pingMilliseconds = 5000;
 /** Errors after which the same request may succeed. */
 const passing = new Set(["TIMEOUT", "503", "DISCONNECT", "CONNECTION_REFUSED", "409"]);
 
-const isPassing = (thrown: unknown): boolean =>
-  thrown instanceof NatsError && (passing.has(thrown.code) || thrown.api_error?.code === 503);
-
 /** The number that NATS gives to an error of JetStream, e.g. 10071 for a wrong last sequence. */
 export const jetStreamError = (thrown: unknown): number | undefined =>
   thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
+
+/** Removing a message failed, for one because it was removed meanwhile. */
+const removalErrors: readonly (number | undefined)[] = [10043, 10057];
+
+const isPassing = (thrown: unknown): boolean =>
+  thrown instanceof NatsError &&
+  (passing.has(thrown.code) ||
+    thrown.api_error?.code === 503 ||
+    removalErrors.includes(jetStreamError(thrown)));
+
+/** Whether a message that was asked for is not there. */
+export const isNotFound = (thrown: unknown): boolean => thrown instanceof NatsError && thrown.code === "404";
 
 function fileOf(option: string, path: string): Buffer {
   try {
@@ -65,13 +75,20 @@ function authenticatorOf(settings: NatsSettings): Authenticator | undefined {
   return undefined;
 }
 
+/** Aborts with a connection. Everything under way listens to it. */
+function newLink(): AbortController {
+  const link = new AbortController();
+  setMaxListeners(0, link.signal);
+  return link;
+}
+
 export class Broker {
   readonly connection: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly #servers: string;
   readonly #patienceMilliseconds: number;
-  #link = new AbortController();
+  #link = newLink();
   #connected: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -162,7 +179,7 @@ export class Broker {
         this.#link.abort();
       }
       if (type === "reconnect") {
-        this.#link = new AbortController();
+        this.#link = newLink();
         reconnected();
       }
     }
@@ -202,6 +219,20 @@ export class Broker {
         await delay(againAfterMilliseconds);
       }
     }
+  }
+
+  /** As {@link attempt}, for requests: their answers do not come any more once the connection is lost. */
+  ask<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+    return this.attempt(what, () => {
+      const { link } = this;
+      return new Promise<Result>((resolve, reject) => {
+        const lost = () => reject(NatsError.errorForCode("DISCONNECT"));
+        link.addEventListener("abort", lost, { once: true });
+        work()
+          .then(resolve, reject)
+          .finally(() => link.removeEventListener("abort", lost));
+      });
+    });
   }
 
   async #reconnectedBefore(until: number): Promise<void> {
