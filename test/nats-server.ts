@@ -31,7 +31,7 @@ function binary(): string {
 
 /** Starts the process and waits until it takes connections. @returns also its port */
 async function start(folder: string, port: number, options: readonly string[]) {
-  const args = ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...options];
+  const args = ["-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...options];
   const child = spawn(binary(), args, { stdio: ["ignore", "ignore", "pipe"] });
   const lines: string[] = [];
   let found = port;
@@ -54,8 +54,12 @@ async function killed(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** @param options further arguments, e.g. `["--auth", "secret"]` */
-export async function startNatsServer(options: readonly string[] = []): Promise<NatsServer> {
+/** @param args further arguments, e.g. `["--auth", "secret"]` */
+export async function startNatsServer(
+  args: readonly string[] = [],
+  { jetstream = true }: { readonly jetstream?: boolean } = {},
+): Promise<NatsServer> {
+  const options = jetstream ? ["-js", ...args] : args;
   const folder = await mkdtemp(join(tmpdir(), "deqfleet-nats-"));
   // Port -1: a free one.
   let { child, port } = await start(folder, -1, options);

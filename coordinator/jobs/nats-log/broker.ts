@@ -44,6 +44,20 @@ const isPassing = (thrown: unknown): boolean =>
 /** Whether a message that was asked for is not there. */
 export const isNotFound = (thrown: unknown): boolean => thrown instanceof NatsError && thrown.code === "404";
 
+/** The client's messages are its codes. */
+const meanings: Readonly<Record<string, string>> = {
+  TIMEOUT: "it does not answer",
+  DISCONNECT: "the connection is lost",
+  CONNECTION_REFUSED: "the connection is refused",
+  CONNECTION_CLOSED: "the connection is closed",
+  "503": "nobody there answers for this stream",
+};
+
+function meaningOf(thrown: unknown): string {
+  if (!(thrown instanceof NatsError)) return DeqfleetError.messageOf(thrown);
+  return thrown.api_error?.description ?? meanings[thrown.code] ?? thrown.message;
+}
+
 function fileOf(option: string, path: string): Buffer {
   try {
     return readFileSync(path);
@@ -147,7 +161,7 @@ export class Broker {
   static #connectError(servers: string, cause: unknown): DeqfleetError {
     if (cause instanceof DeqfleetError) return cause;
     const code = cause instanceof NatsError ? cause.code : "";
-    const message = DeqfleetError.messageOf(cause);
+    const message = meaningOf(cause);
     if (code === "AUTHORIZATION_VIOLATION" || code === "BAD_CREDS" || code === "BAD_AUTHENTICATION") {
       return new InputError(
         `NATS at ${servers} refuses this client (${message}): check credentials, user and passwordFile, or tokenFile`,
@@ -244,7 +258,7 @@ export class Broker {
   }
 
   #error(what: string, cause: unknown): DeqfleetError {
-    const message = `${what}: NATS at ${this.#servers}: ${DeqfleetError.messageOf(cause)}`;
+    const message = `${what}: NATS at ${this.#servers}: ${meaningOf(cause)}`;
     if (cause instanceof NatsError && cause.isPermissionError()) {
       return new InputError(`${message}; the user needs this permission`, { cause });
     }
