@@ -10,6 +10,8 @@ import type { Fleet, WorkerDescription } from "./fleet.js";
 import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
 import { ExchangeServer } from "./wire/exchange-server.js";
 import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
+import { restoreOnWorker } from "./wire/restore-on-worker.js";
+import type { WorkerChannel } from "./wire/worker-channel.js";
 
 /** What local workers are to be. */
 export interface LocalFleetOptions {
@@ -58,9 +60,14 @@ class LocalHost implements SliceHost {
     this.#timeouts = timeouts;
   }
 
-  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+  /** The channel to a worker; waits for one that is started again. */
+  channel(index: number, signal: AbortSignal): Promise<WorkerChannel> {
     const worker = this.#workers[index % this.width];
-    const channel = await withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
+    return withinTime(workerWaitMilliseconds, worker.name, signal, () => worker.channel());
+  }
+
+  async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
+    const channel = await this.channel(index, signal);
     return GrpcSlice.open(spec, channel, this.#exchange, this.#timeouts, this.#lanes, signal);
   }
 }
@@ -71,6 +78,7 @@ class LocalHost implements SliceHost {
  */
 export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet> {
   const { modelPath, threads, signal, health, batch, onEvent = () => {} } = options;
+  const { timeouts = defaultTimeouts } = options;
   if (!Number.isInteger(options.workers) || options.workers < 1) {
     throw new InputError(`--workers ${options.workers}: must be a whole number, 1 or more`);
   }
@@ -98,9 +106,14 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet
     if (channels.some((channel) => channel.card.hash !== card.hash)) {
       throw new RetryableError(`the model ${modelPath} changed while the workers were loading it`);
     }
+    const host = new LocalHost(workers, exchange, timeouts, lanes);
     return {
-      host: new LocalHost(workers, exchange, options.timeouts ?? defaultTimeouts, lanes),
+      host,
       network: card,
+      restore: async (index, picture, signal) => {
+        const channel = await host.channel(index, signal);
+        return restoreOnWorker(channel, picture, signal, timeouts.command);
+      },
       workers: () => workers.flatMap((worker) => describe(worker)),
       close,
     };

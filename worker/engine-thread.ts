@@ -1,6 +1,6 @@
 /** The main thread's end of the engine thread. */
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import {
   type DeqfleetError,
@@ -10,15 +10,21 @@ import {
   PictureError,
   RetryableError,
 } from "../shared/errors.js";
+import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
+import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineResults,
-  EngineTask,
+import {
+  type EngineConnection,
+  type EngineFailure,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineResults,
+  type EngineTask,
+  endEngine,
 } from "./engine/engine-protocol.js";
 import type { Engine } from "./engine.js";
+import { PictureThread } from "./picture-thread.js";
 
 /** The engine always runs as built: a thread is started from a file. */
 const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
@@ -41,8 +47,13 @@ interface Waiting {
 export class EngineThread implements Engine {
   readonly card: NetworkCard;
   readonly threads: number;
+  readonly device: Device;
+  readonly #costs = new Map<string, CostPoint>();
   readonly #thread: Worker;
+  readonly #batch: EngineOptions["batch"];
   readonly #waiting = new Map<number, Waiting>();
+  /** Started when the first whole picture is asked for: cut chains do without. */
+  #pictures: PictureThread | undefined;
   #nextId = 0;
   /** Why the thread ended; undefined while it lives. */
   #ended: RetryableError | undefined;
@@ -52,10 +63,12 @@ export class EngineThread implements Engine {
     this.#announceEnd = resolve;
   });
 
-  private constructor(thread: Worker, card: NetworkCard, threads: number) {
+  private constructor(thread: Worker, card: NetworkCard, { threads, batch, device = "cpu" }: EngineOptions) {
     this.#thread = thread;
     this.card = card;
     this.threads = threads;
+    this.#batch = batch;
+    this.device = device;
     thread.on("message", (message: EngineMessage) => this.#settle(message));
     thread.on("error", (error) => this.#abandon(error));
     thread.on("exit", () => this.#abandon(new Error("it exited")));
@@ -66,6 +79,7 @@ export class EngineThread implements Engine {
    * @throws InputError if the model cannot be used
    */
   static start(options: EngineOptions): Promise<EngineThread> {
+    declineRuntimeTelemetry();
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
       const endedEarly = (code: number) =>
@@ -77,7 +91,7 @@ export class EngineThread implements Engine {
       thread.once("message", (message: EngineMessage) => {
         thread.off("error", reject);
         thread.off("exit", endedEarly);
-        if (message.type === "ready") resolve(new EngineThread(thread, message.card, options.threads));
+        if (message.type === "ready") resolve(new EngineThread(thread, message.card, options));
         else
           reject(
             message.type === "unusable"
@@ -86,6 +100,11 @@ export class EngineThread implements Engine {
           );
       });
     });
+  }
+
+  /** What network calls have cost so far; a point that changes is replaced by another object. */
+  get costs(): readonly CostPoint[] {
+    return [...this.#costs.values()];
   }
 
   /** Does one task. Buffers listed in `transfer` are gone afterwards. */
@@ -102,7 +121,22 @@ export class EngineThread implements Engine {
     });
   }
 
+  pictures(): PictureThread {
+    // One that ended (out of memory) is followed by another; its pictures have failed.
+    if (!this.#pictures || this.#pictures.ended) {
+      const { port1, port2 } = new MessageChannel();
+      this.#thread.postMessage({ chains: port1 } satisfies EngineConnection, [port1]);
+      this.#pictures = new PictureThread({ network: this.card, batch: this.#batch, engine: port2 });
+    }
+    return this.#pictures;
+  }
+
   #settle(message: EngineMessage): void {
+    if (message.type === "costs") {
+      for (const point of message.points) {
+        this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
+      }
+    }
     if (message.type !== "done" && message.type !== "failed") return;
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
@@ -117,8 +151,12 @@ export class EngineThread implements Engine {
     this.#announceEnd();
   }
 
-  /** Ends the thread; a run under way is finished first. */
+  /**
+   * Ends the thread; a run under way is finished first. The thread ends itself, between two runs: terminated from outside in
+   * the middle of one, the runtime aborts the process.
+   */
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    this.#thread.postMessage(endEngine);
+    await Promise.all([this.ended, this.#pictures?.close()]);
   }
 }

@@ -3,8 +3,9 @@
  * one event.
  */
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import { DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
+import { InputError, RetryableError } from "../shared/errors.js";
 import { decodeChain } from "../shared/wire/chain-codec.js";
+import { encodeFailure } from "../shared/wire/failure-codec.js";
 import { FrameReader, FrameWriter } from "../shared/wire/frame-stream.js";
 import type { OpenSliceRequest__Output } from "../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { Round__Output } from "../shared/wire/generated/deqfleet/v1/Round.js";
@@ -21,6 +22,7 @@ import {
 import type { EngineTensor } from "./engine/engine-protocol.js";
 import type { Engine } from "./engine.js";
 import type { ExchangeClients } from "./exchange-clients.js";
+import type { OpenWork, Piece } from "./open-work.js";
 
 type OpenSliceCall = ServerWritableStream<OpenSliceRequest__Output, SliceEvent>;
 type Reader = FrameReader<SliceCommand__Output>;
@@ -118,6 +120,7 @@ export async function serveSlice(
   engine: Engine,
   exchanges: ExchangeClients,
   slice: number,
+  work: OpenWork,
 ): Promise<void> {
   const { request } = call;
   const writer = new FrameWriter<SliceEvent>(call);
@@ -139,7 +142,9 @@ export async function serveSlice(
     if (opened) void close();
   });
   const reader: Reader = new FrameReader(commands);
+  let piece: Piece | undefined;
   try {
+    piece = work.begin();
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
@@ -149,15 +154,17 @@ export async function serveSlice(
     opened = true;
     await writer.write([{ opened: { lane } }]);
     for (let command = await reader.next(); command; command = await reader.next()) {
+      // A neighbour may still want to read a boundary state; whatever computes goes elsewhere.
+      if (!command.readState) work.refuseWhileDraining();
       await writer.write(await answer(engine, slice, command, reader));
     }
   } catch (error) {
-    const kind = error instanceof DeqfleetError ? error.kind : "retryable";
     // If the stream itself is broken, nobody is left to tell.
-    await writer.write([{ failure: { kind, message: DeqfleetError.messageOf(error) } }]).catch(() => {});
+    await writer.write([{ failure: encodeFailure(error) }]).catch(() => {});
   } finally {
     commands.cancel();
     call.end();
     if (opened) await close();
+    piece?.end();
   }
 }

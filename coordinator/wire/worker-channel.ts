@@ -1,16 +1,23 @@
 /** The coordinator's channel to one worker: handshake, health, slices. */
-import { type ClientReadableStream, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import {
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  makeGenericClientConstructor,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { FatalError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
+import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
+import type { RestorePictureRequest } from "../../shared/wire/generated/deqfleet/v1/RestorePictureRequest.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worker.js";
 import {
   channelOptions,
   deadlineIn,
-  insecureChannel,
   protocol,
   protocolVersion,
   quickCallMilliseconds,
@@ -27,10 +34,19 @@ export class WorkerChannel {
   readonly threads: number;
   readonly version: string;
   readonly pid: number;
+  /** Of the worker's process: another one at the same address has another. */
+  readonly instance: string;
   readonly #client: WorkerClient;
   readonly #health: InstanceType<typeof HealthClient>;
+  readonly #calls = new Set<{ cancel(): void }>();
+  #abandoned: string | undefined;
 
-  private constructor(address: string, client: WorkerClient, reply: HandshakeReply__Output) {
+  private constructor(
+    address: string,
+    client: WorkerClient,
+    reply: HandshakeReply__Output,
+    { channel, channelOptions: secure }: TransportSecurity,
+  ) {
     const { fixedHeight: height, fixedWidth: width } = reply;
     this.address = address;
     this.card = {
@@ -42,16 +58,20 @@ export class WorkerChannel {
     this.threads = reply.threads;
     this.version = reply.version;
     this.pid = reply.pid;
+    this.instance = reply.instance;
     this.#client = client;
-    this.#health = new HealthClient(address, insecureChannel, channelOptions);
+    this.#health = new HealthClient(address, channel, { ...channelOptions, ...secure });
   }
 
   /**
    * Shakes hands.
    * @throws FatalError if the worker speaks another version of the protocol, RetryableError if it does not answer
    */
-  static async connect(address: string): Promise<WorkerChannel> {
-    const client = new protocol.Worker(address, insecureChannel, channelOptions);
+  static async connect(address: string, security = insecureTransport): Promise<WorkerChannel> {
+    const client = new protocol.Worker(address, security.channel, {
+      ...channelOptions,
+      ...security.channelOptions,
+    });
     try {
       const reply = await handshake(client, address);
       if (reply.protocolVersion !== protocolVersion) {
@@ -59,7 +79,7 @@ export class WorkerChannel {
           `worker ${address} (deqfleet ${reply.version}) speaks protocol ${reply.protocolVersion}, this coordinator ${protocolVersion}: install the same version of deqfleet on both`,
         );
       }
-      return new WorkerChannel(address, client, reply);
+      return new WorkerChannel(address, client, reply, security);
     } catch (error) {
       client.close();
       throw error;
@@ -88,11 +108,65 @@ export class WorkerChannel {
 
   /** Asks for a slice; its events follow. */
   openSlice(request: OpenSliceRequest): ClientReadableStream<SliceEvent__Output> {
-    return this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+    const call = this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+    this.#calls.add(call);
+    call.once("status", () => this.#calls.delete(call));
+    return call;
+  }
+
+  /**
+   * Asks for a whole picture.
+   * @throws RetryableError if the worker was lost or did not answer in time, the signal's reason when it aborts
+   */
+  restorePicture(
+    request: RestorePictureRequest,
+    milliseconds: number,
+    signal: AbortSignal,
+  ): Promise<RestorePictureReply__Output> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let call: ClientUnaryCall | undefined;
+      const cancel = () => {
+        reject(signal.reason);
+        call?.cancel();
+      };
+      const lose = (cause: unknown) => {
+        const reason = this.#abandoned ?? DeqfleetError.messageOf(cause);
+        reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause }));
+      };
+      const settle = (error: ServiceError | null, reply?: RestorePictureReply__Output) => {
+        signal.removeEventListener("abort", cancel);
+        if (call) this.#calls.delete(call);
+        if (reply) resolve(reply);
+        else lose(error);
+      };
+      try {
+        call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      } catch (error) {
+        // A client that was closed throws at once.
+        lose(error);
+        return;
+      }
+      this.#calls.add(call);
+      signal.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  /** Why the worker was given up; undefined while it is not. */
+  get abandoned(): string | undefined {
+    return this.#abandoned;
+  }
+
+  /** Gives the worker up: calls under way fail at once, though it may still be there and silent. */
+  abandon(reason: string): void {
+    this.#abandoned ??= reason;
+    this.close();
   }
 
   /** Closes the channel; calls under way fail. */
   close(): void {
+    // Closing a gRPC client leaves its calls as they are.
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
     this.#health.close();
   }

@@ -1,8 +1,11 @@
 /** What the worker's main thread and its engine thread say to each other. Buffers are transferred, never copied. */
+import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
+import type { CostPoint } from "../../shared/fleet/cost-point.js";
+import type { Device } from "../../shared/onnx/session.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -29,6 +32,10 @@ export interface EngineOptions {
   readonly laneFolder: string | undefined;
   /** Limits of the network calls that serial chains share; undefined: the default. */
   readonly batch?: BatchLimits | undefined;
+  /** What the network runs on; default: `cpu`. */
+  readonly device?: Device | undefined;
+  /** Seconds spent on measuring network calls before the engine is ready; default: 0. */
+  readonly measureSeconds?: number | undefined;
 }
 
 /**
@@ -58,15 +65,24 @@ export interface EngineRequest {
   readonly task: EngineTask;
 }
 
+/** Sent instead of a request: the engine is wanted no more, whatever it has left to do. */
+export const endEngine = "end";
+
+/** Somebody else whom the engine is to serve: by this port whole chains come, as calls with a ChainSpec (port-calls.ts). */
+export interface EngineConnection {
+  readonly chains: MessagePort;
+}
+
 /** An error that crossed the thread border. */
 export interface EngineFailure {
   readonly kind: ErrorKind;
   readonly message: string;
 }
 
-/** The first message of an engine, then one answer per request. */
+/** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
+  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

@@ -3,18 +3,24 @@
  * nothing while it works; the main thread goes on answering health checks and keepalives meanwhile.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { probeDevice } from "../../shared/onnx/session.js";
 import { TensorLane } from "../../shared/wire/tensor-lane.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineRequest,
-  EngineResults,
-  EngineTask,
-  EngineTensor,
+import { serveCalls } from "../port-calls.js";
+import {
+  type EngineConnection,
+  type EngineFailure,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineRequest,
+  type EngineResults,
+  type EngineTask,
+  type EngineTensor,
+  endEngine,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
+import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
 import { SliceEngine } from "./slice-engine.js";
 
@@ -23,6 +29,9 @@ const failureOf = (error: unknown): EngineFailure => ({
   kind: error instanceof DeqfleetError ? error.kind : "picture",
   message: DeqfleetError.messageOf(error),
 });
+
+/** How often the main thread is told what network calls cost, if that changed. */
+const costMilliseconds = 1000;
 
 /** An open slice and its way to the coordinator, if that is on this machine. */
 interface OpenSlice {
@@ -97,18 +106,36 @@ function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
   return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
+/** Solves whole chains for the picture thread, beside the tasks of the main thread. */
+function serveChains({ chains }: EngineConnection, engine: SliceEngine): void {
+  serveCalls<ChainSpec, SerialReport>(
+    chains,
+    (chain, signal) => engine.solve(chain, signal),
+    ({ exit }) => [exit.buffer as ArrayBuffer],
+  );
+}
+
 async function serve(
   port: MessagePort,
-  { modelPath, threads, laneFolder, batch }: EngineOptions,
+  { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0 }: EngineOptions,
 ): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
-  let engine: SliceEngine;
+  let network: MeasuredNetwork;
   try {
-    engine = new SliceEngine(await OnnxNetwork.load(modelPath, { threads }), { threads }, batch);
+    // Before the model, so that each is blamed for its own faults.
+    if (device !== "cpu") await probeDevice(device);
+    network = new MeasuredNetwork(await OnnxNetwork.load(modelPath, { threads, device }));
+    await measureCalls(network, measureSeconds);
   } catch (error) {
     post({ type: "unusable", failure: failureOf(error) });
     return;
   }
+  const engine = new SliceEngine(network, { threads }, batch);
+  const tellCosts = () => {
+    const points = network.changedCosts();
+    if (points.length > 0) post({ type: "costs", points });
+  };
+  setInterval(tellCosts, costMilliseconds).unref();
   let last: Promise<void> = Promise.resolve();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
@@ -118,7 +145,13 @@ async function serve(
       post({ type: "failed", id, failure: failureOf(error) });
     }
   };
-  port.on("message", (request: EngineRequest) => {
+  port.on("message", (request: EngineRequest | EngineConnection | typeof endEngine) => {
+    // Of this thread, not of the process.
+    if (request === endEngine) process.exit(0);
+    if ("chains" in request) {
+      serveChains(request, engine);
+      return;
+    }
     last = last.then(() => {
       const answered = answer(request);
       // A whole chain joins the batch, and the tasks behind it are done between its network calls.
@@ -126,6 +159,7 @@ async function serve(
     });
   });
   post({ type: "ready", card: engine.network.card });
+  tellCosts();
 }
 
 if (parentPort) await serve(parentPort, workerData as EngineOptions);

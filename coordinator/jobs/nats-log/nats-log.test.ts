@@ -4,17 +4,20 @@ import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type NatsOptions, natsSettingsSchema } from "../../../shared/config/nats-settings.js";
 import { InputError, RetryableError } from "../../../shared/errors.js";
+import { dockerRuns } from "../../../test/docker.js";
 import { jobLogConformance } from "../../../test/job-log-conformance.js";
 import type { LogPlace } from "../../../test/job-log-process.js";
 import { deadLetter, itemOutcome, jobRecord, workItems } from "../../../test/job-samples.js";
-import { type NatsServer, startNatsServer } from "../../../test/nats-server.js";
+import { startNatsContainer } from "../../../test/nats-container.js";
+import { startNatsServer } from "../../../test/nats-server.js";
 import { temporaryFolder } from "../../../test/small-pictures.js";
 import { NatsLog } from "./nats-log.js";
 
-let server: NatsServer;
+const inContainer = dockerRuns();
+let server: { readonly url: string; close(): Promise<void> };
 let places = 0;
 beforeAll(async () => {
-  server = await startNatsServer();
+  server = await (inContainer ? startNatsContainer() : startNatsServer());
 });
 afterAll(() => server.close());
 
@@ -35,7 +38,7 @@ async function opened(...[options, logOptions]: Parameters<typeof NatsLog.open>)
 
 const { signal } = new AbortController();
 
-describe("the NATS log", () => {
+describe(`the NATS log, on a server ${inContainer ? "in a container" : "beside it"}`, () => {
   jobLogConformance(newPlace, true);
 });
 
