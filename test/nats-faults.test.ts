@@ -7,7 +7,7 @@ import { natsSettingsSchema } from "../shared/config/nats-settings.js";
 import { RetryableError } from "../shared/errors.js";
 import type { ItemOutcome } from "../shared/jobs/work-item.js";
 import { deadLetter, itemOutcome, jobRecord, workItem, workItems } from "./job-samples.js";
-import { type NatsServer, startNatsServer } from "./nats-server.js";
+import { type NatsServer, startNatsCluster, startNatsServer } from "./nats-server.js";
 
 const name = "photos";
 const { signal } = new AbortController();
@@ -231,5 +231,45 @@ describe("a broker that is away", () => {
     await following;
     const taken = await taking;
     if (!Array.isArray(taken)) expect(taken).toBeInstanceOf(RetryableError);
+  });
+});
+
+describe("a broker of three servers", () => {
+  it("loses nothing with one of them", async () => {
+    const servers = await startNatsCluster(3);
+    onTestFinished(async () => {
+      await Promise.all(servers.map((server) => server.close()));
+    });
+    const settings = natsSettingsSchema.parse({ servers: servers.map(({ url }) => url), replicas: 3 });
+    // The servers elect who of them decides before they make a stream.
+    const log = await NatsLog.open(settings, { patienceMilliseconds: 60_000, ackMilliseconds: 3000 });
+    onTestFinished(() => log.close());
+    await log.create(jobRecord(name));
+    const count = 400;
+    const settled = new Set<number>();
+    const recorded: number[] = [];
+    const worker = async () => {
+      while (settled.size < count) {
+        for (const taken of await log.take(name, 10, { waitMilliseconds: 1000, signal })) {
+          await log.record(name, itemOutcome(taken.item.index));
+          recorded.push(taken.item.index);
+          await taken.settle();
+          settled.add(taken.item.index);
+        }
+      }
+    };
+    const working = Promise.all(Array.from({ length: 4 }, worker));
+    for (const [i, server] of servers.slice(1).entries()) {
+      await log.publish(name, workItems(200 * i, 200 * i + 100));
+      await server.kill();
+      await log.publish(name, workItems(200 * i + 100, 200 * i + 200));
+      await log.update(name, (job) => ({ ...job, listed: job.listed + 200 }));
+      await server.restart();
+    }
+    await working;
+    expect([...settled].sort((a, b) => a - b)).toEqual(workItems(0, count).map(({ index }) => index));
+    expect((await log.get(name))?.listed).toBe(count);
+    const outcomes = (await outcomesOf(log)).map(({ index }) => index).sort((a, b) => a - b);
+    expect(outcomes).toEqual(recorded.sort((a, b) => a - b));
   });
 });

@@ -27,6 +27,8 @@ describe("natsSettingsSchema", () => {
     [{ passwordFile: "password" }, /both user and passwordFile/],
     [{ tokenFile: "token", credentials: "fleet.creds" }, /needs one of/],
     [{ tls: { certificate: "cert.pem" } }, /both certificate and key/],
+    [{ servers: ["nats://a:1", "nats://10.0.0.1:4222"], tls: {} }, /servers by their names/],
+    [{ servers: ["tls://[::1]:4222"] }, /servers by their names/],
     [{ prefix: "a.b" }, /letters, digits/],
     [{ replicas: 0 }, /replicas/],
   ])("refuses %j, and does not repeat it", (options, message) => {

@@ -41,6 +41,9 @@ const isPassing = (thrown: unknown): boolean =>
     thrown.api_error?.code === 503 ||
     removalErrors.includes(jetStreamError(thrown)));
 
+/** Codes of Node and OpenSSL for certificates that are not trusted, or not those of the server. */
+const certificateErrors = /^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CERT_)/;
+
 /** Whether a message that was asked for is not there. */
 export const isNotFound = (thrown: unknown): boolean => thrown instanceof NatsError && thrown.code === "404";
 
@@ -150,17 +153,19 @@ export class Broker {
         // An Error a request, made for its stack, halves the rate of publishing.
         noAsyncTraces: true,
       });
-      const jsm = await connection.jetstreamManager({ timeout: requestMilliseconds });
-      return new Broker(connection, jsm, servers, patienceMilliseconds);
+      const jsm = await connection.jetstreamManager({ timeout: requestMilliseconds, checkAPI: false });
+      const broker = new Broker(connection, jsm, servers, patienceMilliseconds);
+      await broker.#findJetStream();
+      return broker;
     } catch (cause) {
       await connection?.close();
-      throw Broker.#connectError(servers, cause);
+      throw Broker.#connectError(settings, servers, cause);
     }
   }
 
-  static #connectError(servers: string, cause: unknown): DeqfleetError {
+  static #connectError({ tls }: NatsSettings, servers: string, cause: unknown): DeqfleetError {
     if (cause instanceof DeqfleetError) return cause;
-    const code = cause instanceof NatsError ? cause.code : "";
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const message = meaningOf(cause);
     if (code === "AUTHORIZATION_VIOLATION" || code === "BAD_CREDS" || code === "BAD_AUTHENTICATION") {
       return new InputError(
@@ -168,15 +173,31 @@ export class Broker {
         { cause },
       );
     }
-    if (code === "503") {
-      return new InputError(`NATS at ${servers} has no JetStream for this client: enable it`, { cause });
-    }
-    if (code === "SERVER_OPT_NA" || code === "TLS") {
+    if (code === "SERVER_OPT_NA" || code === "TLS" || certificateErrors.test(code)) {
       return new InputError(`NATS at ${servers} cannot be used over TLS as set (${message}): check tls`, {
         cause,
       });
     }
-    return new RetryableError(`NATS at ${servers} cannot be reached: ${message}`, { cause });
+    // A broker that misses a certificate closes the connection without a word that the client passes on.
+    const hint =
+      tls && tls.certificate === undefined && code === "TIMEOUT"
+        ? " (it may ask for a certificate: tls.certificate and tls.key)"
+        : "";
+    return new RetryableError(`NATS at ${servers} cannot be reached: ${message}${hint}`, { cause });
+  }
+
+  /** A cluster that starts does not answer before it has elected its leader. */
+  async #findJetStream(): Promise<void> {
+    await this.ask("looking for JetStream", async () => {
+      try {
+        await this.jsm.getAccountInfo();
+      } catch (cause) {
+        if (!(cause instanceof NatsError && cause.code === "503") || cause.api_error) throw cause;
+        throw new InputError(`NATS at ${this.#servers} has no JetStream for this client: enable it`, {
+          cause,
+        });
+      }
+    });
   }
 
   async #watchConnection(): Promise<void> {

@@ -1,14 +1,16 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type NatsOptions, natsSettingsSchema } from "../../../shared/config/nats-settings.js";
 import { InputError, RetryableError } from "../../../shared/errors.js";
+import { makeDevelopmentCertificates } from "../../../shared/security/development-authority.js";
 import { dockerRuns } from "../../../test/docker.js";
 import { jobLogConformance } from "../../../test/job-log-conformance.js";
 import type { LogPlace } from "../../../test/job-log-process.js";
 import { deadLetter, itemOutcome, jobRecord, workItems } from "../../../test/job-samples.js";
 import { startNatsContainer } from "../../../test/nats-container.js";
+import { writeCredentials } from "../../../test/nats-credentials.js";
 import { startNatsServer } from "../../../test/nats-server.js";
 import { temporaryFolder } from "../../../test/small-pictures.js";
 import { NatsLog } from "./nats-log.js";
@@ -164,11 +166,64 @@ describe("reaching the broker", () => {
   });
 
   it("over TLS is refused where the broker offers none", async () => {
-    const opening = NatsLog.open(settings({ tls: {} }));
-    await expect(opening).rejects.toThrow(InputError);
-    await expect(opening).rejects.toThrow(/cannot be used over TLS/);
-    await expect(NatsLog.open(settings({ servers: [server.url.replace("nats:", "tls:")] }))).rejects.toThrow(
-      /cannot be used over TLS/,
+    const url = server.url.replace("127.0.0.1", "localhost");
+    for (const insisting of [{ servers: [url], tls: {} }, { servers: [url.replace("nats:", "tls:")] }]) {
+      const opening = NatsLog.open(settings(insisting));
+      await expect(opening).rejects.toThrow(InputError);
+      await expect(opening).rejects.toThrow(/cannot be used over TLS/);
+    }
+  });
+
+  it("over TLS checks the broker's certificate, and shows its own", async () => {
+    const folder = await temporaryFolder();
+    await makeDevelopmentCertificates(folder, ["localhost"], 1);
+    const path = (name: string) => join(folder, name);
+    const guarded = await startNatsServer([
+      ...["--tlsverify", "--tlscacert", path("ca.pem")],
+      ...["--tlscert", path("coordinator.pem"), "--tlskey", path("coordinator-key.pem")],
+    ]);
+    onTestFinished(() => guarded.close());
+    const servers = [guarded.url.replace("127.0.0.1", "localhost")];
+    const [ca, certificate, key] = ["ca.pem", "client.pem", "client-key.pem"].map(path);
+
+    const log = await opened(settings({ servers, tls: { ca, certificate, key } }));
+    await log.create(jobRecord("photos"));
+    await guarded.kill();
+    await guarded.restart();
+    expect(await log.get("photos")).toEqual(jobRecord("photos"));
+
+    const stranger = NatsLog.open(settings({ servers, tls: { certificate, key } }));
+    await expect(stranger).rejects.toThrow(InputError);
+    await expect(stranger).rejects.toThrow(/cannot be used over TLS as set \(unable to verify/);
+    await expect(NatsLog.open(settings({ servers, tls: { ca } }))).rejects.toThrow(
+      /may ask for a certificate/,
+    );
+    await expect(NatsLog.open(settings({ servers, tls: { ca: path("none.pem") } }))).rejects.toThrow(
+      /NATS tls.ca .*none.pem cannot be read: ENOENT/,
+    );
+  });
+
+  it("takes a credentials file", async () => {
+    const { configuration, credentials } = await writeCredentials(await temporaryFolder());
+    const guarded = await startNatsServer(["--config", configuration]);
+    onTestFinished(() => guarded.close());
+    const servers = [guarded.url];
+    await expect(NatsLog.open(settings({ servers }))).rejects.toThrow(/refuses this client/);
+    const log = await opened(settings({ servers, credentials }));
+    await log.create(jobRecord("photos"));
+    expect(await log.get("photos")).toEqual(jobRecord("photos"));
+
+    const stranger = await writeCredentials(await temporaryFolder());
+    const error = await NatsLog.open(settings({ servers, credentials: stranger.credentials })).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(InputError);
+    const seed = /^SU.*$/m.exec(await readFile(stranger.credentials, "utf8"))?.[0] ?? "";
+    expect(seed).toHaveLength(58);
+    expect(`${error} ${(error as Error).stack}`).not.toContain(seed);
+    await writeFile(stranger.credentials, "nothing of the kind");
+    await expect(NatsLog.open(settings({ servers, credentials: stranger.credentials }))).rejects.toThrow(
+      InputError,
     );
   });
 });
