@@ -190,7 +190,12 @@ export class ItemStream {
   #info(job: string): Promise<ConsumerInfo> {
     return this.#broker.ask(`counting items of ${job}`, async () => {
       await this.#consumer(job);
-      return this.#broker.jsm.consumers.info(this.#stream, job);
+      try {
+        return await this.#broker.jsm.consumers.info(this.#stream, job);
+      } catch (error) {
+        this.#consumers.delete(job);
+        throw error;
+      }
     });
   }
 

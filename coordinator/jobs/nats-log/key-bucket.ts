@@ -3,6 +3,7 @@
  * shows them. Each write carries an id, by which it is recognised when its answer was lost.
  */
 import { headers, nuid, StorageType } from "nats";
+import { InputError } from "../../../shared/errors.js";
 import { type Broker, isNotFound, jetStreamError } from "./broker.js";
 import type { StreamMessage } from "./pull.js";
 import { readStream } from "./stream-reader.js";
@@ -52,7 +53,13 @@ export class KeyBucket {
     return `KV_${this.#bucket}`;
   }
 
+  /** @throws InputError if the key is none: it becomes part of a subject */
   #subject(key: string): string {
+    if (!/^[\w.=/-]+$/.test(key)) {
+      throw new InputError(
+        `${JSON.stringify(key)} cannot be a name: it needs letters, digits and any of _ . = / -`,
+      );
+    }
     return `$KV.${this.#bucket}.${key}`;
   }
 
@@ -118,13 +125,13 @@ export class KeyBucket {
 
   /** Every key as it is, then every change; or, without `follow`, until the last. */
   async *entries(follow: boolean, signal: AbortSignal): AsyncGenerator<Entry, void, undefined> {
-    const subject = this.#subject(">");
+    const subject = `$KV.${this.#bucket}.>`;
     const reading = { stream: this.stream, subject, deliver: "last-of-each", follow, signal } as const;
     for await (const message of readStream(this.#broker, reading)) yield this.#entry(message);
   }
 
   #entry({ subject, headers, data, sequence }: StreamMessage): Entry {
-    const key = subject.slice(this.#subject("").length);
+    const key = subject.slice(`$KV.${this.#bucket}.`.length);
     return { key, value: headers?.get("KV-Operation") ? undefined : data, revision: sequence };
   }
 }

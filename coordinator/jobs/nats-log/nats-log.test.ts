@@ -109,6 +109,12 @@ describe("the streams of the NATS log", () => {
     }
   });
 
+  it("and buckets take no name that would be another subject", async () => {
+    const log = await opened(settings({ prefix: "names" }));
+    for (const name of ["*", "a b", ""]) await expect(log.hold(name)).rejects.toThrow(InputError);
+    await expect(log.publish("a.b", workItems(0, 1))).rejects.toThrow(/job name "a.b" must be a DNS label/);
+  });
+
   it("count an item once that is published again at once", async () => {
     const log = await opened(settings({ prefix: "again" }));
     await log.publish("photos", workItems(0, 3));
