@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { constants, createReadStream, type Dirent } from "node:fs";
-import { mkdir, open, readdir, realpath, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
@@ -33,6 +33,15 @@ const codeOf = (thrown: unknown): string =>
 
 const isMissing = (thrown: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
 
+/** What is wrong with one key and not with the folder: waiting would not mend it, and other pictures can be written. */
+const faultsOfKey = ["EEXIST", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"];
+
+/** Whether the file system refused the key itself, here or in the write that threw. */
+function isFaultOfKey(thrown: unknown): boolean {
+  if (faultsOfKey.includes(codeOf(thrown))) return true;
+  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isFaultOfKey(thrown.cause);
+}
+
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** Anything thrown on purpose as it is, anything else as the store's failure. */
@@ -44,9 +53,10 @@ function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
   ) {
     return cause;
   }
-  return new StoreUnavailableError(`${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`, {
-    cause,
-  });
+  const message = `${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`;
+  return isFaultOfKey(cause)
+    ? new PictureError(message, { cause })
+    : new StoreUnavailableError(message, { cause });
 }
 
 /** See {@link ObjectStore} and the invariants above. */
@@ -162,11 +172,14 @@ export class FolderStore implements ObjectStore {
     const shown = join(this.#root, key);
     try {
       // The real path has no link left to follow.
-      const file = await open(await this.#inside(key), constants.O_RDONLY | constants.O_NOFOLLOW);
+      // Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const file = await open(await this.#inside(key), flags);
       try {
-        const { size } = await file.stat();
-        if (size > maxBytes) {
-          throw new PictureError(`${shown} has ${size} bytes, more than the ${maxBytes} allowed`);
+        const found = await file.stat();
+        if (!found.isFile()) throw new PictureError(`${shown} is no file`);
+        if (found.size > maxBytes) {
+          throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
         }
         return await file.readFile({ signal });
       } finally {
@@ -179,7 +192,6 @@ export class FolderStore implements ObjectStore {
         await this.#requireRoot();
         throw new PictureError(`${shown} does not exist`, { cause: error });
       }
-      if (codeOf(error) === "EISDIR") throw new PictureError(`${shown} is a folder`, { cause: error });
       throw failureOf(shown, "read", error);
     }
   }
@@ -214,7 +226,8 @@ export class FolderStore implements ObjectStore {
 
   /** Whether those bytes are already there. */
   async #holds(key: string, length: number, sha256: string): Promise<boolean> {
-    const found = await stat(join(this.#root, key)).catch(() => undefined);
+    // A link is written over, wherever it leads.
+    const found = await lstat(join(this.#root, key)).catch(() => undefined);
     if (!found?.isFile() || found.size !== length) return false;
     return (await this.describe(key))?.sha256 === sha256;
   }
