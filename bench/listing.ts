@@ -3,7 +3,8 @@
  *
  *   npm run build && npm run bench:listing [-- --objects 1000000 --folder /dev/shm]
  *
- * The files are empty and lie in one folder, below `--folder`. Resident memory is read from /proc at every 1,000th key (Linux only).
+ * The files are empty and lie in one folder, below `--folder`. Resident memory
+ * and its peak are read from /proc (Linux only).
  */
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,8 +23,9 @@ const { values } = parseArgs({
 const objects = Number(values.objects);
 const together = 1000;
 
-const residentMegabytes = (): number => {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+const megabytes = (field: "VmRSS" | "VmHWM"): number => {
+  const pattern = new RegExp(`${field}:\\s+(\\d+)`);
+  const [, kilobytes] = pattern.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   return Number(kilobytes) / 1024;
 };
 
@@ -36,18 +38,18 @@ try {
     await Promise.all(names.map((name) => writeFile(join(folder, `${name}.png`), "")));
   }
   const store = await FolderStore.open(folder, { create: false });
-  const before = residentMegabytes();
+  const before = megabytes("VmRSS");
   const cpu = process.cpuUsage();
   const start = performance.now();
-  let [listed, most, first] = [0, before, 0];
+  let [listed, first] = [0, 0];
   for await (const _ of store.list()) {
     if (listed === 0) first = performance.now() - start;
-    if (++listed % together === 0) most = Math.max(most, residentMegabytes());
+    listed++;
   }
   const { user, system } = process.cpuUsage(cpu);
   console.log(machineLine());
   console.log(
-    `${listed} objects listed: ${before.toFixed(0)} MB resident before, at most ${most.toFixed(0)} MB meanwhile; ` +
+    `${listed} objects listed: ${before.toFixed(0)} MB resident before, at most ${megabytes("VmHWM").toFixed(0)} MB meanwhile; ` +
       `first key after ${(first / 1000).toFixed(1)} s, all after ${((performance.now() - start) / 1000).toFixed(1)} s ` +
       `(${((user + system) / 1e6).toFixed(1)} s of processor time)`,
   );

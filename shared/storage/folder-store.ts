@@ -9,8 +9,8 @@
  * 3. Files of our own (names that begin with `.deqfleet`) are never listed.
  */
 import { createHash } from "node:crypto";
-import { constants, createReadStream, type Dirent } from "node:fs";
-import { lstat, mkdir, open, readdir, realpath, rm, stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { lstat, mkdir, open, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
@@ -124,19 +124,18 @@ export class FolderStore implements ObjectStore {
   /** Names in a folder, those of folders with a slash behind, in the order of the keys they make. */
   async #names(prefix: string): Promise<string[]> {
     const path = join(this.#root, prefix);
-    let entries: Dirent[];
+    const names: string[] = [];
     try {
-      entries = await readdir(path, { withFileTypes: true });
+      // A batch at a time, so that only the names are all there at once.
+      for await (const entry of await opendir(path, { bufferSize: 1000 })) {
+        if (entry.name.startsWith(ownNames)) continue;
+        if (entry.isDirectory()) names.push(`${entry.name}/`);
+        else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
+      }
     } catch (cause) {
       // A folder inside that was removed meanwhile holds nothing; a root that is gone is another matter.
       if (prefix !== "" && isMissing(cause)) return [];
       throw failureOf(path, "listed", cause);
-    }
-    const names: string[] = [];
-    for (const entry of entries) {
-      if (entry.name.startsWith(ownNames)) continue;
-      if (entry.isDirectory()) names.push(`${entry.name}/`);
-      else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
     }
     return names.sort(compareKeys);
   }
