@@ -6,7 +6,7 @@ import { CoordinatorMetrics, metricsRoute, setTotal, WorkerMetrics } from "./met
 describe("metrics", () => {
   it("are all documented, with their kinds and labels, and no others", async () => {
     const text = await readFile(new URL("docs/metrics.md", packageRoot), "utf8");
-    const documented = [...text.matchAll(/^\| `(deqfleet_\w+)` \| (\w+) \| (.*?) \|/gm)].map(
+    const documented = [...text.matchAll(/^\| `(deqfleet_\w+)` \| (\w+) \|([^|]*)\|/gm)].map(
       ([, name, kind, labels]) => `${name} ${kind} ${labels.replaceAll(/[`\s]/g, "")}`,
     );
     const defined: string[] = [];
