@@ -1,18 +1,24 @@
 /** A host whose slices are lost when the test says so. */
 import type {
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceHost,
   SliceSpec,
+  StepRun,
 } from "../shared/chain/slice-host.js";
 import { RetryableError } from "../shared/errors.js";
 
-/** A slice and the round in which it is lost; `finish` is the correction after the last round. */
+/**
+ * A slice and the round in which it is lost; `finish` is the correction after the last round, `give` and `recut` are the first time
+ * that it is asked for steps, or is given some.
+ */
 export interface Loss {
   readonly slice: number;
-  readonly round: number | "finish";
+  readonly round: number | "finish" | "give" | "recut";
 }
 
 const lost = () => new RetryableError("the slice was lost");
@@ -32,7 +38,7 @@ class LossySlice implements Slice {
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
     const finishing = command.evaluateFrom >= this.#steps;
     if (this.#lostIn === "finish") this.#gone ||= finishing;
-    else if (!finishing) this.#gone ||= this.#lostIn !== undefined && command.round >= this.#lostIn;
+    else if (!finishing) this.#gone ||= typeof this.#lostIn === "number" && command.round >= this.#lostIn;
     if (this.#gone) throw lost();
     return this.#inner.round(command, signal);
   }
@@ -44,6 +50,18 @@ class LossySlice implements Slice {
   async readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {
     if (this.#gone) throw lost();
     return this.#inner.readState(which, signal);
+  }
+
+  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    this.#gone ||= this.#lostIn === "give";
+    if (this.#gone) throw lost();
+    return this.#inner.give(run, signal);
+  }
+
+  async recut(range: Recut, signal: AbortSignal): Promise<void> {
+    this.#gone ||= this.#lostIn === "recut";
+    if (this.#gone) throw lost();
+    return this.#inner.recut(range, signal);
   }
 
   async close(): Promise<void> {

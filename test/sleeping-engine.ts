@@ -7,6 +7,7 @@ import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { Slice } from "../shared/chain/slice-host.js";
 import { LocatedFiles } from "../shared/restore/located-files.js";
 import { openStore } from "../shared/storage/open-store.js";
+import { splitNumbers } from "../shared/wire/moved-codec.js";
 import type { EngineResults, EngineTask } from "../worker/engine/engine-protocol.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
@@ -78,6 +79,17 @@ export class SleepingEngine implements Engine {
         return slice.serial(this.#signal);
       case "read":
         return slice.readState(task.which, this.#signal);
+      case "give": {
+        const { numbers, ...given } = await slice.give(task.run, this.#signal);
+        return { ...given, count: numbers.length, numbers };
+      }
+      case "recut": {
+        const { taken, numbers, ...range } = task.recut;
+        if (numbers && !(numbers instanceof Float32Array)) throw new Error("there are no lanes here");
+        return slice
+          .recut({ ...range, taken: splitNumbers(taken, numbers) }, this.#signal)
+          .then(() => undefined);
+      }
       case "close":
         this.#slices.delete(task.slice);
         return slice.close().then(() => undefined);

@@ -28,16 +28,25 @@ export class WatchedHost implements SliceHost {
 
   async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
     const slice = await this.#inner.open(spec, index, signal);
+    let { end } = spec;
     return {
       round: async (command, abort) => {
         const report = await slice.round(this.#alter(command, spec), abort);
         const at = command.round - 1;
-        this.rounds[at] ??= { command, states: new Map() };
-        this.rounds[at].states.set(spec.end, await slice.readState("exit", abort));
+        const known = this.rounds[at] ?? { command, states: new Map() };
+        // Slices whose borders move are corrected first, and told to evaluate after that.
+        const tells = command.evaluateFrom < known.command.evaluateFrom;
+        this.rounds[at] = tells ? { ...known, command } : known;
+        this.rounds[at].states.set(end, await slice.readState("exit", abort));
         return report;
       },
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => {
+        end = range.end;
+        return slice.recut(range, abort);
+      },
       close: () => slice.close(),
     };
   }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { choosePlan, expectedRounds, type PlanQuestion } from "./choose-plan.js";
+import { choosePlan, type PlanQuestion } from "./choose-plan.js";
+import { expectedRounds } from "./expected-rounds.js";
 
 const question = (given: Partial<PlanQuestion>): PlanQuestion => ({
   requested: "auto",

@@ -2,10 +2,18 @@
 import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
+import type {
+  Recut,
+  RoundCommand,
+  RoundReport,
+  SerialReport,
+  SliceSpec,
+  StepRun,
+} from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { MovedHeader } from "../../shared/wire/moved-codec.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -20,6 +28,12 @@ export type EngineTensor = Float32Array | InLane;
 /** A round, its correction wherever it lies. */
 export type EngineRound = Omit<RoundCommand, "correction"> & {
   readonly correction: EngineTensor | undefined;
+};
+
+/** A new range, the numbers of the steps taken wherever they lie. */
+export type EngineRecut = Omit<Recut, "taken"> & {
+  readonly taken: readonly MovedHeader[];
+  readonly numbers: EngineTensor | undefined;
 };
 
 /** How the engine is started. */
@@ -47,6 +61,8 @@ export type EngineTask =
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
+  | { readonly kind: "give"; readonly slice: number; readonly run: StepRun }
+  | { readonly kind: "recut"; readonly slice: number; readonly recut: EngineRecut }
   | { readonly kind: "close"; readonly slice: number };
 
 /** What each kind of task returns. */
@@ -56,6 +72,8 @@ export interface EngineResults {
   round: Omit<RoundReport, "exit"> & { readonly exit: EngineTensor | undefined };
   serial: Omit<SerialReport, "exit"> & { readonly exit: EngineTensor };
   read: EngineTensor;
+  give: MovedHeader & { readonly numbers: EngineTensor };
+  recut: undefined;
   close: undefined;
 }
 

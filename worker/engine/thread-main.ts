@@ -6,7 +6,8 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
-import { TensorLane } from "../../shared/wire/tensor-lane.js";
+import { splitNumbers } from "../../shared/wire/moved-codec.js";
+import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { serveCalls } from "../port-calls.js";
 import {
   type EngineConnection,
@@ -66,9 +67,9 @@ async function perform(
 ): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
     case "open": {
-      const { height, width } = task.spec.chain.canvas;
       const slice = await engine.open(task.spec);
-      const lane = folder && task.lane ? TensorLane.open(folder, task.lane, 3 * height * width) : undefined;
+      const lane =
+        folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
       slices.set(task.slice, { slice, lane });
       return lane !== undefined;
     }
@@ -90,6 +91,18 @@ async function perform(
       const open = sliceOf(task.slice);
       return outgoing(open, await open.slice.readState(task.which));
     }
+    case "give": {
+      const open = sliceOf(task.slice);
+      const { numbers, ...given } = await open.slice.give(task.run);
+      return { ...given, count: numbers.length, numbers: outgoing(open, numbers) };
+    }
+    case "recut": {
+      const open = sliceOf(task.slice);
+      const { taken, numbers, ...range } = task.recut;
+      const runs = splitNumbers(taken, numbers && incoming(open, numbers));
+      await open.slice.recut({ ...range, taken: runs });
+      return undefined;
+    }
     case "close": {
       const open = slices.get(task.slice);
       slices.delete(task.slice);
@@ -102,7 +115,9 @@ async function perform(
 
 /** Buffers of a result, to be handed over instead of copied. */
 function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
-  const tensor = typeof result === "object" && "exit" in result ? result.exit : result;
+  let tensor: EngineResults[keyof EngineResults] | undefined = result;
+  if (typeof result === "object" && "numbers" in result) tensor = result.numbers;
+  else if (typeof result === "object" && "exit" in result) tensor = result.exit;
   return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
