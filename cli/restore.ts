@@ -16,6 +16,7 @@ import {
   resolveRestoreSettings,
 } from "../shared/config/restore-settings.js";
 import { timestepSpacings } from "../shared/diffusion/noise-schedule.js";
+import { goalNames } from "../shared/jobs/goal.js";
 import { taskNames } from "../shared/operators/task.js";
 import { packageRoot } from "../shared/package-root.js";
 import { defaultMaxPixels } from "../shared/pictures/decode.js";
@@ -71,6 +72,13 @@ function restoreCommand(): Command {
     .option("--nw <w>", "how much fresh noise is added (default: 0)", number)
     .option("--seed <n>", "seed of all noise (default: 0)", number)
     .addOption(choice("--plan <plan>", "how the workers are spent (default: auto)", planNames))
+    .addOption(
+      choice(
+        "--goal <goal>",
+        "auto: what is to be short, the time to each or to all (default: throughput)",
+        goalNames,
+      ),
+    )
     .addOption(
       choice("--method <name>", `how a cut chain is solved (default: ${defaultMethod})`, methodNames),
     )

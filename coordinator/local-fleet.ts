@@ -114,6 +114,10 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet
         const channel = await host.channel(index, signal);
         return restoreOnWorker(channel, picture, signal, timeouts.command);
       },
+      measure: (seconds, size, abort) =>
+        Promise.all(
+          workers.map(async (_, index) => (await host.channel(index, abort)).measureCosts(seconds, size)),
+        ),
       workers: () => workers.flatMap((worker) => describe(worker)),
       close,
     };

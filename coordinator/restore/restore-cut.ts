@@ -4,16 +4,17 @@ import type { CanvasOperators } from "../../shared/restore/canvas.js";
 import { finishPicture, measurementFile } from "../../shared/restore/finish-picture.js";
 import type { LocatedFiles } from "../../shared/restore/located-files.js";
 import { type PreparedPicture, preparePicture } from "../../shared/restore/prepare-picture.js";
-import type { Fleet } from "../fleet.js";
 import type { PrefixScan } from "../solver/prefix-scan.js";
-import { type RoundProgress, solveTimeParallel } from "../solver/solve-chain.js";
+import { type RoundProgress, type Solution, solveTimeParallel } from "../solver/solve-chain.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { RestoredFile } from "./restored-file.js";
+import type { WorkerTurns } from "./worker-turns.js";
 
 /** What all cut pictures of a run share. */
 export interface CutParts {
   readonly settings: RestoreSettings;
-  readonly fleet: Fleet;
+  /** The workers, one chain after the other. */
+  readonly turns: WorkerTurns;
   readonly operators: CanvasOperators;
   readonly scan: PrefixScan;
   readonly files: LocatedFiles;
@@ -36,17 +37,24 @@ export class CutRestoration {
    * @param begin called when the chain is about to be solved
    */
   async restore(begin: () => void, onRound: (progress: RoundProgress) => void): Promise<RestoredFile> {
-    const { settings, fleet, scan, files, signal } = this.#parts;
+    const { settings, turns, scan, files, signal } = this.#parts;
     const { tol: tolerance, maxRounds, window } = settings;
     this.#prepared ??= await this.#prepare();
-    begin();
     const { chain, ...prepared } = this.#prepared;
     const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
-    const solver = { host: fleet.host, scan, operator: prepared.canvas.operator };
-    const solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+    const turn = await turns.take();
+    let solution: Solution;
+    try {
       signal.throwIfAborted();
-      onRound(progress);
-    });
+      begin();
+      const solver = { host: turn, scan, operator: prepared.canvas.operator };
+      solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+        signal.throwIfAborted();
+        onRound(progress);
+      });
+    } finally {
+      turn.end();
+    }
     const { picture, ...known } = solution;
     signal.throwIfAborted();
     const { output } = this.#place;

@@ -57,7 +57,10 @@ export function fitCost(points: readonly Measured[]): (states: number) => number
 export class BorderWatch implements BorderPolicy {
   readonly #longest: number;
   readonly #rounds = new Map<number, Measured[]>();
-  #wire: number | undefined;
+  /** Seconds of the wire in the latest rounds. */
+  #wire: number[] = [];
+  #slices = 1;
+  /** As measured; undefined before anything has moved. */
   #perStep: number | undefined;
 
   /** @param longest steps a slice may have at most */
@@ -79,17 +82,23 @@ export class BorderWatch implements BorderPolicy {
       );
     }
     if (slices === 0) return;
-    this.#wire = mixed(this.#wire, Math.max(0, seconds - slowest));
-    this.#perStep ??= this.#wire / slices;
+    this.#slices = slices;
+    this.#wire = [...this.#wire, Math.max(0, seconds - slowest)].slice(-remembered);
   }
 
   observeMove(steps: number, seconds: number): void {
-    this.#perStep = mixed(this.#perStep, Math.max(0, seconds - (this.#wire ?? 0)) / steps);
+    const found = Math.max(0, seconds - this.#perMove) / steps;
+    this.#perStep = this.#perStep === undefined ? found : (1 - newest) * this.#perStep + newest * found;
+  }
+
+  /** A round may wait for a worker that another chain has, or for a thread that is busy: the least is the wire's own. */
+  get #perMove(): number {
+    return Math.min(...this.#wire);
   }
 
   plan(situation: BorderSituation): BorderPlan | undefined {
     const points = [...this.#rounds.values()].flat();
-    if (points.length === 0 || this.#wire === undefined || this.#perStep === undefined) return undefined;
+    if (points.length === 0) return undefined;
     const cost = fitCost(points);
     const factors = new Map<number, number>();
     for (const [worker, rounds] of this.#rounds) {
@@ -103,12 +112,9 @@ export class BorderWatch implements BorderPolicy {
     return moveBorders({
       ...situation,
       seconds: (worker, states) => (states === 0 ? 0 : factorOf(worker) * cost(states)),
-      perStep: this.#perStep,
-      perMove: this.#wire,
+      perStep: this.#perStep ?? this.#perMove / this.#slices,
+      perMove: this.#perMove,
       longest: this.#longest,
     });
   }
 }
-
-const mixed = (before: number | undefined, value: number): number =>
-  before === undefined ? value : (1 - newest) * before + newest * value;

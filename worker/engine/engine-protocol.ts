@@ -13,6 +13,7 @@ import type {
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { PictureSize } from "../../shared/operators/task.js";
 import type { MovedHeader } from "../../shared/wire/moved-codec.js";
 
 /** A tensor that lies in the slice's lane. */
@@ -63,6 +64,7 @@ export type EngineTask =
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
   | { readonly kind: "give"; readonly slice: number; readonly run: StepRun }
   | { readonly kind: "recut"; readonly slice: number; readonly recut: EngineRecut }
+  | { readonly kind: "measure"; readonly seconds: number; readonly size: PictureSize }
   | { readonly kind: "close"; readonly slice: number };
 
 /** What each kind of task returns. */
@@ -74,6 +76,7 @@ export interface EngineResults {
   read: EngineTensor;
   give: MovedHeader & { readonly numbers: EngineTensor };
   recut: undefined;
+  measure: readonly CostPoint[];
   close: undefined;
 }
 

@@ -62,6 +62,7 @@ function incoming({ lane }: OpenSlice, tensor: EngineTensor): Float32Array {
 
 async function perform(
   engine: SliceEngine,
+  network: MeasuredNetwork,
   folder: string | undefined,
   task: EngineTask,
 ): Promise<EngineResults[keyof EngineResults]> {
@@ -102,6 +103,10 @@ async function perform(
       const runs = splitNumbers(taken, numbers && incoming(open, numbers));
       await open.slice.recut({ ...range, taken: runs });
       return undefined;
+    }
+    case "measure": {
+      await measureCalls(network, task.seconds, undefined, task.size);
+      return network.costsOf(task.size);
     }
     case "close": {
       const open = slices.get(task.slice);
@@ -154,7 +159,7 @@ async function serve(
   let last: Promise<void> = Promise.resolve();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
-      const result = await perform(engine, laneFolder, task);
+      const result = await perform(engine, network, laneFolder, task);
       post({ type: "done", id, result }, buffersOf(result));
     } catch (error) {
       post({ type: "failed", id, failure: failureOf(error) });
