@@ -11,6 +11,7 @@ import { printError } from "./console.js";
 import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { addModel } from "./model.js";
+import { addPlan } from "./plan.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
 import { addWorker } from "./worker.js";
 import { addWorkers } from "./workers.js";
@@ -48,6 +49,7 @@ export async function main(
     exitCode = code;
   };
   addRestore(program, surroundings, done);
+  addPlan(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
   addCerts(program, surroundings, done);

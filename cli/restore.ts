@@ -43,10 +43,10 @@ function number(text: string): number {
 }
 
 /** The command's flags, without actions. Defaults are filled in later, so that a configuration file can come between. */
-function restoreCommand(): Command {
+export function restoreCommand(name = "restore"): Command {
   const choice = (flags: string, text: string, names: readonly string[]) =>
     new Option(flags, text).choices([...names]);
-  return new Command("restore")
+  return new Command(name)
     .description("restore pictures: each input is the damaged picture, or is damaged first with --simulate")
     .argument("<input...>", "picture files, folders or globs")
     .option("--out <dir>", "folder for the restored pictures (required here or in the file)")

@@ -1,7 +1,7 @@
 /** However borders move, and whatever is lost meanwhile, a chain's rounds are those of borders that stay. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BorderPolicy } from "../coordinator/solver/border-watch.js";
+import { type BorderPolicy, fixedBorders } from "../coordinator/solver/border-watch.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
 import { type MethodName, methodNames } from "../shared/chain/method.js";
@@ -9,7 +9,7 @@ import type { SliceHost } from "../shared/chain/slice-host.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
 import { LossyHost } from "./lossy-host.js";
-import { fixedBorders, RandomBorders } from "./random-borders.js";
+import { RandomBorders } from "./random-borders.js";
 import { relativeDistance } from "./seeded-values.js";
 import { SleepingFleet } from "./sleeping-fleet.js";
 import { operatorOf, taskSamples } from "./task-samples.js";

@@ -1,9 +1,6 @@
-/** Border policies for tests: borders that stay, and borders that move at random whenever they may. */
+/** Borders that move at random whenever they may. */
 import type { BorderPolicy, BorderSituation } from "../coordinator/solver/border-watch.js";
 import type { BorderPlan, HeldRange } from "../coordinator/solver/move-borders.js";
-
-/** Borders stay where the chain was cut first. */
-export const fixedBorders: BorderPolicy = { observe: () => {}, observeMove: () => {}, plan: () => undefined };
 
 /** Numbers in [0, 1) that follow from a seed (mulberry32). */
 function uniform(seed: number): () => number {

@@ -21,6 +21,9 @@ export interface BorderPolicy {
   plan(situation: BorderSituation): BorderPlan | undefined;
 }
 
+/** Borders stay where the chain was cut first: for comparison. */
+export const fixedBorders: BorderPolicy = { observe: () => {}, observeMove: () => {}, plan: () => undefined };
+
 /** Rounds that are looked back on. */
 const remembered = 5;
 
