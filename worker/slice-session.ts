@@ -144,7 +144,7 @@ export async function serveSlice(
   const reader: Reader = new FrameReader(commands);
   let piece: Piece | undefined;
   try {
-    piece = work.begin();
+    piece = work.begin("slice");
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,

@@ -1,8 +1,10 @@
 /** Workers as processes of their own that join coordinators, work, drain, fall silent and die. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { SliceGroup } from "../../coordinator/fleet/worker-pool.js";
+import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
 import { PrefixScan } from "../../coordinator/solver/prefix-scan.js";
 import { type Solution, solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
+import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { RetryableError } from "../../shared/errors.js";
 import { version } from "../../shared/version.js";
 import { ClusterFixture, type WatchedCoordinator } from "../cluster-fixture.js";
@@ -228,7 +230,7 @@ it("two models in one fleet: whoever names a model gets its workers", async () =
   expect(group.workers()).toEqual(["l1"]);
   // The group of one model is in nobody's way who wants the other.
   expect(workers.capacity(hashOf("l1"))).toBe(0);
-  expect(workers.capacity(hashOf("s1"))).toBe(10);
+  expect(workers.capacity(hashOf("s1"))).toBe(2 * (batchLimits(null).pictures + picturesAhead));
   expect(workers.capacity("unknown")).toBe(0);
   const pictures = await Promise.all([1, 2].map(() => solveWhole(coordinator, hashOf("s1"))));
   expect(pictures.map(({ worker }) => worker).sort()).toEqual(["s1", "s2"]);

@@ -6,6 +6,7 @@ import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../s
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -79,10 +80,23 @@ export interface EngineFailure {
   readonly message: string;
 }
 
+/** Bytes that the engine's thread holds, beyond the sessions of the runtime. */
+export interface EngineMemory {
+  /** States, kernels, tensors on their way. */
+  readonly buffers: number;
+  readonly heap: number;
+}
+
 /** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
-  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
+  | {
+      readonly type: "costs";
+      /** Points of the cost curve that changed. */
+      readonly points: readonly CostPoint[];
+      readonly totals: readonly CallTotals[];
+      readonly memory: EngineMemory;
+    }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

@@ -133,7 +133,10 @@ async function serve(
   const engine = new SliceEngine(network, { threads }, batch);
   const tellCosts = () => {
     const points = network.changedCosts();
-    if (points.length > 0) post({ type: "costs", points });
+    if (points.length === 0) return;
+    // In a thread these are the thread's own.
+    const { arrayBuffers: buffers, heapUsed: heap } = process.memoryUsage();
+    post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap } });
   };
   setInterval(tellCosts, costMilliseconds).unref();
   let last: Promise<void> = Promise.resolve();
