@@ -8,6 +8,7 @@ import { toyChain } from "../../test/toy-chain.js";
 import { WorkerChannel } from "../wire/worker-channel.js";
 import { MemberPool } from "./member-pool.js";
 import type { SliceGroup } from "./worker-pool.js";
+import { picturesAhead } from "./worker-slots.js";
 
 const spec: SliceSpec = {
   chain: toyChain({ steps: 2, method: "secant" }),
@@ -17,6 +18,8 @@ const spec: SliceSpec = {
 };
 const model = "fake";
 const batch = { pictures: 4, pixels: 4 * 64 * 64 };
+/** Whole pictures that an idle worker takes. */
+const each = batch.pictures + picturesAhead;
 
 let worker: FakeWorker;
 beforeEach(async () => {
@@ -74,11 +77,11 @@ describe("whole pictures", () => {
     const lease = await scene.pool.acquire({ model, alone: false, signal: never });
     expect(lease.worker).toBe("a");
     expect(scene.pool.members()[0]).toMatchObject({ state: "serving", holds: { pictures: 1, slices: 0 } });
-    expect(scene.pool.capacity(model)).toBe(4);
+    expect(scene.pool.capacity(model)).toBe(each - 1);
     lease.release();
     lease.release();
     expect(scene.pool.members()[0].holds.pictures).toBe(0);
-    expect(scene.pool.capacity(model)).toBe(5);
+    expect(scene.pool.capacity(model)).toBe(each);
     expect(changes).toBe(2);
     unsubscribe();
     (await scene.pool.acquire({ model, alone: false, signal: never })).release();
@@ -127,7 +130,7 @@ describe("whole pictures", () => {
     await scene.join("a");
     expect(lease.lost.aborted).toBe(true);
     expect(scene.pool.members()).toHaveLength(1);
-    expect(scene.pool.capacity(model)).toBe(5);
+    expect(scene.pool.capacity(model)).toBe(each);
   });
 
   it("get the reason when nobody will ever join", async () => {
@@ -155,9 +158,9 @@ describe("the slices of a cut chain", () => {
     await slice.close();
     expect(scene.pool.members().map(({ holds }) => holds.slices)).toEqual([1, 0, 0]);
     // The third is free for others, and those of the group are afterwards.
-    expect(scene.pool.capacity(model)).toBe(5);
+    expect(scene.pool.capacity(model)).toBe(each);
     leased.release();
-    expect(scene.pool.capacity(model)).toBe(15);
+    expect(scene.pool.capacity(model)).toBe(3 * each);
   });
 
   it.each([
@@ -175,7 +178,7 @@ describe("the slices of a cut chain", () => {
     // All are free again that may be given anything: the one that could not be reached is still a member.
     leased.release();
     const serving = scene.pool.members().filter(({ state }) => state === "serving").length;
-    expect(scene.pool.capacity(model)).toBe(5 * serving);
+    expect(scene.pool.capacity(model)).toBe(each * serving);
   });
 
   it("share a worker where none is idle, the one with the fewest first", async () => {
@@ -190,7 +193,7 @@ describe("the slices of a cut chain", () => {
     expect(leased.workers()).toEqual(["c"]);
     // Given back once, though three slices were there.
     leased.release();
-    expect(scene.pool.capacity(model)).toBe(5);
+    expect(scene.pool.capacity(model)).toBe(each);
   });
 
   it("wait for a worker where none is left, and not for ever", async () => {
@@ -217,6 +220,6 @@ describe("the slices of a cut chain", () => {
     scene.failing.clear();
     expect(await scene.openOn(leased, 0)).toBe("a");
     leased.release();
-    expect(scene.pool.capacity(model)).toBe(5);
+    expect(scene.pool.capacity(model)).toBe(each);
   });
 });

@@ -3,8 +3,10 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, it } from "vitest";
 import { type LocalPool, startLocalPool } from "../../coordinator/fleet/local-pool.js";
+import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
 import { PrefixScan } from "../../coordinator/solver/prefix-scan.js";
 import { solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
+import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { InputError, RetryableError } from "../../shared/errors.js";
 import { never } from "../fleet-fixture.js";
 import { ModelFolder, smoothModel } from "../models.js";
@@ -52,7 +54,7 @@ it("whole and cut chains run on them, through the death of one", async () => {
   expect(await becomesTrue(20_000, () => pids().length === 2)).toBe(true);
   expect(pids()).toContain(before[0].pid);
   expect(pids()).not.toContain(before[1].pid);
-  expect(workers.capacity(network.hash)).toBe(10);
+  expect(workers.capacity(network.hash)).toBe(2 * (batchLimits(null).pictures + picturesAhead));
 });
 
 it("whoever waits gets the reason when none of them comes back", async () => {
