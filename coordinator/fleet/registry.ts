@@ -16,6 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelCredentials, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import { workerNameSchema } from "../../shared/config/worker-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import { SilenceWatch } from "../../shared/silence-watch.js";
 import type { Member as MemberMessage } from "../../shared/wire/generated/deqfleet/v1/Member.js";
 import type { Registration__Output } from "../../shared/wire/generated/deqfleet/v1/Registration.js";
 import type { RegistryHandlers } from "../../shared/wire/generated/deqfleet/v1/Registry.js";
@@ -28,7 +29,7 @@ import {
   protocolVersion,
   quickCallMilliseconds,
 } from "../../shared/wire/protocol.js";
-import { withinTime } from "../../shared/within-time.js";
+import { unlessAborted, withinTime } from "../../shared/within-time.js";
 import { WorkerChannel } from "../wire/worker-channel.js";
 import type { MemberPool } from "./member-pool.js";
 import type { MemberDescription } from "./worker-pool.js";
@@ -229,15 +230,17 @@ export class Registry {
     pool.join({ name, channel, batch: { pictures, pixels }, costs, joinedAt: now() });
     this.#tell("joined", registration, `${channel.device}, model ${channel.card.hash.slice(0, 12)}`);
     const over = new AbortController();
-    const unhealthy = new AbortController();
-    void this.#watchHealth(channel, unhealthy, over.signal);
-    const given = AbortSignal.any([holder.leave.signal, unhealthy.signal]);
+    const { leave } = holder;
+    const lose = (why: string) => leave.abort(new RetryableError(why));
+    const seconds = `for ${silenceMilliseconds / 1000} s`;
+    const silence = new SilenceWatch(silenceMilliseconds, () => lose(`no heartbeat came ${seconds}`));
+    void this.#watchHealth(channel, over.signal, () => lose(`it was not healthy ${seconds}`));
     let draining = false;
     try {
       for (;;) {
-        const next = () => messages.next();
-        const { value, done } = await withinTime(silenceMilliseconds, `worker ${name}`, given, next);
+        const { value, done } = await unlessAborted(leave.signal, () => messages.next());
         if (done) break;
+        silence.heard();
         const { heartbeat } = value;
         if (!heartbeat) continue;
         pool.learn(name, heartbeat.costs);
@@ -248,7 +251,7 @@ export class Registry {
         }
         call.write({ heard: {} });
       }
-      const reason = draining ? "it has drained" : "it left without draining";
+      const reason = draining ? "it has drained" : "it went away without draining";
       this.#forget(registration, holder, draining ? "left" : "lost", reason);
       return undefined;
     } catch (error) {
@@ -256,6 +259,7 @@ export class Registry {
       this.#forget(registration, holder, "lost", reason);
       return reason;
     } finally {
+      silence.stop();
       over.abort();
     }
   }
@@ -266,21 +270,17 @@ export class Registry {
     this.#tell(kind, registration, reason);
   }
 
-  /** Aborts `unhealthy` when the worker has not said for the time of silence that it serves. */
-  async #watchHealth(channel: WorkerChannel, unhealthy: AbortController, over: AbortSignal): Promise<void> {
+  /** Asks the worker again and again whether it serves. @param onUnhealthy called when it has not said so for too long */
+  async #watchHealth(channel: WorkerChannel, over: AbortSignal, onUnhealthy: () => void): Promise<void> {
     const { heartbeatMilliseconds, silenceMilliseconds } = this.#options;
-    let healthy = performance.now();
+    const silence = new SilenceWatch(silenceMilliseconds, onUnhealthy);
     while (!over.aborted) {
       await delay(heartbeatMilliseconds, undefined, { signal: over }).catch(() => {});
-      if (over.aborted) return;
-      const patience = silenceMilliseconds - (performance.now() - healthy);
-      try {
-        await channel.checkHealth(Math.max(1, patience));
-        healthy = performance.now();
-      } catch (error) {
-        if (performance.now() - healthy >= silenceMilliseconds) unhealthy.abort(error);
-      }
+      const healthy = channel.checkHealth(silenceMilliseconds).then(() => silence.heard());
+      // Whether that is worth telling is decided by how long it lasts.
+      await healthy.catch(() => {});
     }
+    silence.stop();
   }
 
   #tell(kind: RegistryEvent["kind"], worker: { name: string; address: string }, reason: string): void {

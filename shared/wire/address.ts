@@ -29,3 +29,9 @@ export function advertisedAddress(listen: string, port: number, advertise: strin
   const host = hostOf(listen);
   return `${everyInterface.has(host) ? hostname() : host}:${port}`;
 }
+
+/** Whether an address is one of this machine, whatever machine that is. */
+export function isLoopback(address: string): boolean {
+  const host = hostOf(address);
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
