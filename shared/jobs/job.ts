@@ -77,7 +77,12 @@ export type JobState = (typeof jobStates)[number];
 const count = z.int().min(0);
 
 /** How many items ended how. */
-export const outcomeCountsSchema = z.strictObject({ done: count, failed: count, dead: count, dropped: count });
+export const outcomeCountsSchema = z.strictObject({
+  done: count,
+  failed: count,
+  dead: count,
+  dropped: count,
+});
 export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;
 
 /** What is known of a job. */
