@@ -11,15 +11,16 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { DeqfleetError, InputError, RetryableError } from "../../shared/errors.js";
-import type { JobRecord, JobState } from "../../shared/jobs/job.js";
+import type { JobRecord, JobSpec, JobState } from "../../shared/jobs/job.js";
 import type { ItemOutcome } from "../../shared/jobs/work-item.js";
-import { type ObjectStore, StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
 import type { Dispatch } from "./dispatch.js";
 import { dropItems } from "./drop-items.js";
 import { followOutcomes, replayOutcomes } from "./follow-outcomes.js";
 import { backoff, insist } from "./insist.js";
 import type { JobLog, TakenItem } from "./job-log.js";
+import type { JobStores } from "./job-stores.js";
 import { requeueItems } from "./requeue.js";
 import { ItemWithdrawn, type RestoreItem, runItem } from "./run-item.js";
 import { submitItems } from "./submission.js";
@@ -31,13 +32,6 @@ const longestProbeMilliseconds = 60_000;
 
 /** Before another coordinator's hold is asked for again. */
 const holdMilliseconds = 2000;
-
-/** The two stores of a job. */
-export interface JobStores {
-  readonly input: ObjectStore;
-  readonly output: ObjectStore;
-  close(): Promise<void>;
-}
 
 /** Restores the items of one job. */
 export interface JobRestoration {
@@ -73,7 +67,7 @@ export interface JobRunnerParts {
   readonly log: JobLog;
   readonly pool: WorkerPool;
   readonly dispatch: Dispatch;
-  readonly openStores: (job: JobRecord) => Promise<JobStores>;
+  readonly openStores: (spec: JobSpec) => Promise<JobStores>;
   readonly restoration: (job: JobRecord, stores: JobStores, pending: () => number) => JobRestoration;
   readonly now: () => Date;
   readonly onEvent: (event: JobEvent) => void;
@@ -99,9 +93,13 @@ export class JobRunner {
   #dispatched = false;
   #stores: JobStores | undefined;
   #restoration: JobRestoration | undefined;
-  #ended: Promise<void> | undefined;
+  readonly #ready: Promise<void>;
+  #setReady: () => void = () => {};
 
   constructor(job: JobRecord, parts: JobRunnerParts) {
+    this.#ready = new Promise((resolve) => {
+      this.#setReady = resolve;
+    });
     this.#job = job;
     this.#parts = parts;
   }
@@ -130,12 +128,24 @@ export class JobRunner {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Follows the job until it is at its end, or {@link close} is called. Never rejects; must be called once. */
-  run(): Promise<void> {
-    this.#ended ??= this.#run().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) throw error;
-    });
-    return this.#ended;
+  /** Resolves when the tally holds all that the log held at first, or the runner was stopped. */
+  get ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** Follows the job until it is at its end, or {@link stop} is called. Never rejects; must be called once. */
+  async run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!this.#over && !signal.aborted) {
+      try {
+        await this.#run();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#trouble(error);
+        await delay(holdMilliseconds, undefined, { signal }).catch(() => {});
+      }
+    }
+    this.#setReady();
   }
 
   /** The record changed. */
@@ -178,7 +188,8 @@ export class JobRunner {
     const { name } = this.#job.spec;
     const { signal } = this.#stop;
     this.#tally = await replayOutcomes(log, name, signal);
-    const stores = await this.#open(() => openStores(this.#job));
+    this.#setReady();
+    const stores = await this.#open(() => openStores(this.#job.spec));
     const following = new AbortController();
     const followed = followOutcomes(log, name, this.#tally, AbortSignal.any([signal, following.signal]), () =>
       this.#announce(),
@@ -190,6 +201,8 @@ export class JobRunner {
       await this.#keep(stores);
     } finally {
       following.abort();
+      this.#restoration = undefined;
+      this.#dispatched = false;
       this.#parts.dispatch.remove(name);
       await followed;
       while (this.#running.size > 0) await new Promise<void>((resolve) => this.#wakes.push(resolve));

@@ -8,7 +8,7 @@
  *    under the same numbers, since stores list in the order of their keys; the tally counts each number once.
  */
 import { crashPoint } from "../../shared/crash-point.js";
-import type { JobRecord } from "../../shared/jobs/job.js";
+import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import { formatOfPath, isMeasurementPath } from "../../shared/pictures/picture-format.js";
 import type { ObjectStore, StoredObject } from "../../shared/storage/object-store.js";
@@ -21,21 +21,27 @@ const largestBatch = 1024;
 /** Seconds after which a batch is published although it is not full. */
 const longestWait = 1;
 
-/** Where outputs lie below the inputs they must not be taken for inputs: the prefix of their keys, or undefined. */
-function outputPrefix(input: string, output: string): string | undefined {
-  const below = input.endsWith("/") ? input : `${input}/`;
-  const inside = output.startsWith(below) ? output.slice(below.length) : undefined;
-  return inside === undefined || inside === "" || inside.endsWith("/") ? inside : `${inside}/`;
+/** The path in a store's URI: of files as keys spell it. */
+const plain = (uri: string): string => (uri.startsWith("file://") ? decodeURIComponent(uri) : uri);
+
+const asFolder = (path: string): string => (path.endsWith("/") ? path : `${path}/`);
+
+/** Whether a key of the input store lies in the output store: outputs must not be taken for inputs. */
+function isOutput(key: string, input: string, output: string): boolean {
+  const [from, to] = [asFolder(plain(input)), asFolder(plain(output))];
+  return to !== from && to.startsWith(from) && key.startsWith(to.slice(from.length));
 }
 
 /** Whether an object of the input store is a picture of the job. Hidden files and folders are passed over. */
-export function isInput({ key }: StoredObject, { spec }: JobRecord): boolean {
+export function isInput(
+  { key }: StoredObject,
+  spec: Pick<JobSpec, "input" | "output" | "restoration">,
+): boolean {
   const { task } = spec.restoration.task;
   const measured = task === "cs-hadamard" && !spec.restoration.simulate;
   if (formatOfPath(key) === undefined && !(measured && isMeasurementPath(key))) return false;
   if (key.split("/").some((part) => part.startsWith("."))) return false;
-  const prefix = outputPrefix(spec.input, spec.output);
-  return prefix === undefined || prefix === "" || !key.startsWith(prefix);
+  return !isOutput(key, spec.input, spec.output);
 }
 
 /** What listing needs. */
@@ -88,7 +94,7 @@ export async function submitItems(submission: Submission): Promise<void> {
   const after = job.cursor === null ? { signal } : { signal, after: job.cursor };
   for await (const object of input.list(after)) {
     if (signal.aborted) return;
-    if (!isInput(object, job)) continue;
+    if (!isInput(object, job.spec)) continue;
     if (batch.length === 0) begun = now();
     batch.push({ index: job.listed + batch.length, generation: 0, key: object.key, bytes: object.bytes });
     if (batch.length >= size || now() - begun > longestWait) {
