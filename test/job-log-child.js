@@ -1,8 +1,9 @@
 // A process that uses a job log as its parent tells it to. Argument: what to open, as JSON; see job-log-process.ts.
 import { EmbeddedLog } from "../dist/coordinator/jobs/embedded-log/embedded-log.js";
+import { NatsLog } from "../dist/coordinator/jobs/nats-log/nats-log.js";
 
-const { place, options } = JSON.parse(process.argv[2]);
-const log = await EmbeddedLog.open(place, options);
+const { kind, place, options } = JSON.parse(process.argv[2]);
+const log = await (kind === "embedded" ? EmbeddedLog : NatsLog).open(place, options);
 const { signal } = new AbortController();
 const taken = [];
 

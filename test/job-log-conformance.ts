@@ -13,6 +13,8 @@ const name = "photos";
 const patience = 20_000;
 /** An item is given out again after this time in tests of just that. */
 const shortAck = { ackMilliseconds: 1000 };
+/** The name of a holder that is silent is free after this time in tests of just that. */
+const shortHold = { holdMilliseconds: 2000 };
 
 const { signal } = new AbortController();
 const take = (log: JobLog, max: number, waitMilliseconds = patience, of = name) =>
@@ -423,10 +425,10 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
 
     it("no longer holds what it held", async () => {
       const place = await newPlace();
-      const process = await LogProcess.start(place);
+      const process = await LogProcess.start(place, shortHold);
       expect(await process.hold(name)).toBe(true);
       await process.kill();
-      const log = await openLog(place);
+      const log = await openLog(place, shortHold);
       await expect.poll(() => log.hold(name), { timeout: patience }).toBeDefined();
     });
   });
@@ -465,9 +467,12 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
 
     it("hold a name one at a time; one that is stopped loses it and learns of it", async () => {
       const place = await newPlace();
-      const log = await openLog(place);
-      const process = await LogProcess.start(place);
+      const log = await openLog(place, shortHold);
+      const process = await LogProcess.start(place, shortHold);
       expect(await process.hold(name)).toBe(true);
+      // Longer than a hold lasts that is not renewed.
+      await delay(2 * shortHold.holdMilliseconds);
+      expect(process.lost).toEqual([]);
       expect(await log.hold(name)).toBeUndefined();
       process.stop();
       await expect.poll(() => log.hold(name), { timeout: patience }).toBeDefined();

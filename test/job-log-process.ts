@@ -5,15 +5,25 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { EmbeddedLog, type EmbeddedLogOptions } from "../coordinator/jobs/embedded-log/embedded-log.js";
 import type { DeadLetter, JobLog } from "../coordinator/jobs/job-log.js";
+import { NatsLog, type NatsLogOptions } from "../coordinator/jobs/nats-log/nats-log.js";
+import type { NatsSettings } from "../shared/config/nats-settings.js";
 import type { JobRecord } from "../shared/jobs/job.js";
 import type { ItemOutcome, WorkItem } from "../shared/jobs/work-item.js";
 
 /** Which log, and where. */
-export type LogPlace = { readonly kind: "embedded"; readonly place: string };
+export type LogPlace =
+  | { readonly kind: "embedded"; readonly place: string }
+  | { readonly kind: "nats"; readonly place: NatsSettings };
+
+/** Each log takes those it knows. */
+export type LogOptions = EmbeddedLogOptions & NatsLogOptions;
 
 /** Opens a log; it is closed when the test is over. */
-export async function openLog(place: LogPlace, options: EmbeddedLogOptions = {}): Promise<JobLog> {
-  const log = await EmbeddedLog.open(place.place, options);
+export async function openLog(where: LogPlace, options: LogOptions = {}): Promise<JobLog> {
+  const log =
+    where.kind === "embedded"
+      ? await EmbeddedLog.open(where.place, options)
+      : await NatsLog.open(where.place, options);
   onTestFinished(() => log.close());
   return log;
 }
@@ -46,7 +56,7 @@ export class LogProcess {
   }
 
   /** Starts the process, which opens the log; it is killed when the test is over. */
-  static async start(place: LogPlace, options: EmbeddedLogOptions = {}): Promise<LogProcess> {
+  static async start(place: LogPlace, options: LogOptions = {}): Promise<LogProcess> {
     const script = fileURLToPath(new URL("job-log-child.js", import.meta.url));
     const child = fork(script, [JSON.stringify({ ...place, options })], { execArgv: [] });
     const started = new LogProcess(child);
