@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { collectAtOnce } from "../shared/garbage-collection.js";
 import { version } from "../shared/version.js";
 import { addBench } from "./bench.js";
+import { addCerts } from "./certs.js";
 import { printError } from "./console.js";
 import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
@@ -52,6 +53,7 @@ export async function main(
   addCoordinator(program, surroundings, done);
   addWorker(program, surroundings, done);
   addWorkers(program, surroundings, done);
+  addCerts(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({

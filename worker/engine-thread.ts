@@ -11,14 +11,16 @@ import {
   RetryableError,
 } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineResults,
-  EngineTask,
+import {
+  type EngineFailure,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineResults,
+  type EngineTask,
+  endEngine,
 } from "./engine/engine-protocol.js";
 import type { Engine } from "./engine.js";
 
@@ -71,6 +73,7 @@ export class EngineThread implements Engine {
    * @throws InputError if the model cannot be used
    */
   static start(options: EngineOptions): Promise<EngineThread> {
+    declineRuntimeTelemetry();
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
       const endedEarly = (code: number) =>
@@ -132,8 +135,12 @@ export class EngineThread implements Engine {
     this.#announceEnd();
   }
 
-  /** Ends the thread; a run under way is finished first. */
+  /**
+   * Ends the thread; a run under way is finished first. The thread ends itself, between two runs: terminated from outside in
+   * the middle of one, the runtime aborts the process.
+   */
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    this.#thread.postMessage(endEngine);
+    await this.ended;
   }
 }

@@ -7,17 +7,17 @@
  * 3. It ends within the time of grace, whatever its engine does.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ChannelCredentials, ServerCredentials } from "@grpc/grpc-js";
 import { batchLimits } from "../shared/chain/batch-limits.js";
 import type { WorkerSettings } from "../shared/config/worker-settings.js";
 import { FatalError } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import { type HttpEndpoint, healthRoutes, serveHttp } from "../shared/telemetry/http-endpoint.js";
 import { version } from "../shared/version.js";
 import { advertisedAddress } from "../shared/wire/address.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
-import { insecureChannel, protocolVersion } from "../shared/wire/protocol.js";
+import { protocolVersion } from "../shared/wire/protocol.js";
 import { laneFolder } from "../shared/wire/tensor-lane.js";
 import type { EngineOptions } from "./engine/engine-protocol.js";
 import { EngineThread } from "./engine-thread.js";
@@ -42,10 +42,8 @@ export interface WorkerRun {
   readonly onEvent?: ((event: WorkerEvent) => void) | undefined;
   /** Default: a thread of this process, with the model and the device of the settings. */
   readonly startEngine?: ((options: EngineOptions) => Promise<EngineThread>) | undefined;
-  /** Of the channels to coordinators; default: none, for loopback and test networks. */
-  readonly credentials?: ChannelCredentials | undefined;
-  /** Of its own server; default: likewise. */
-  readonly serverCredentials?: ServerCredentials | undefined;
+  /** Of its server, and of the channels to coordinators; default: none, for loopback and test networks. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /** The last part of the grace time is for the farewell: whole pictures that do not end before it are handed back. */
@@ -94,7 +92,7 @@ class SelfDescription {
 
 /** Is a member of fleets, one after the other, until it is told to stop and has finished what it had. */
 async function serveFleets(
-  { settings, stop, onEvent = () => {}, credentials = insecureChannel }: WorkerRun,
+  { settings, stop, onEvent = () => {}, security = insecureTransport }: WorkerRun,
   life: Life,
   server: WorkerServer,
   self: SelfDescription,
@@ -103,7 +101,7 @@ async function serveFleets(
   let call: OpenCall | undefined;
   const membership = keepMembership({
     coordinators: settings.coordinators,
-    credentials,
+    security,
     leave: leave.signal,
     registration: self.registration,
     heartbeat: self.heartbeat,
@@ -132,9 +130,10 @@ async function serveFleets(
     call?.beat();
     const patience = 1000 * (settings.grace - farewellSeconds(settings.grace));
     await Promise.race([work.idle(), delay(patience, undefined, { ref: false })]);
+    const left = work.holds;
     leave.abort();
     await membership;
-    return work.holds;
+    return left;
   };
   const draining = drained();
   // By itself a membership ends only with an error.
@@ -144,13 +143,7 @@ async function serveFleets(
 
 /** Starts the engine and its server, serves, and closes both. */
 async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined): Promise<void> {
-  const {
-    settings,
-    onEvent = () => {},
-    serverCredentials,
-    credentials,
-    startEngine = EngineThread.start,
-  } = run;
+  const { settings, onEvent = () => {}, security, startEngine = EngineThread.start } = run;
   const { model: modelPath, threads, device, batch, measure } = settings;
   const engine = await startEngine({
     modelPath,
@@ -162,10 +155,7 @@ async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined):
   });
   let server: WorkerServer;
   try {
-    server = await serveWorker(engine, settings.listen, {
-      credentials: serverCredentials,
-      exchangeCredentials: credentials,
-    });
+    server = await serveWorker(engine, settings.listen, security);
   } catch (error) {
     await engine.close();
     throw error;

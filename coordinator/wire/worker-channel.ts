@@ -1,13 +1,9 @@
 /** The coordinator's channel to one worker: handshake, health, slices. */
-import {
-  type ChannelCredentials,
-  type ClientReadableStream,
-  makeGenericClientConstructor,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { type ClientReadableStream, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { FatalError, RetryableError } from "../../shared/errors.js";
+import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
@@ -15,7 +11,6 @@ import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worke
 import {
   channelOptions,
   deadlineIn,
-  insecureChannel,
   protocol,
   protocolVersion,
   quickCallMilliseconds,
@@ -43,7 +38,7 @@ export class WorkerChannel {
     address: string,
     client: WorkerClient,
     reply: HandshakeReply__Output,
-    credentials: ChannelCredentials,
+    { channel, channelOptions: secure }: TransportSecurity,
   ) {
     const { fixedHeight: height, fixedWidth: width } = reply;
     this.address = address;
@@ -58,15 +53,18 @@ export class WorkerChannel {
     this.pid = reply.pid;
     this.instance = reply.instance;
     this.#client = client;
-    this.#health = new HealthClient(address, credentials, channelOptions);
+    this.#health = new HealthClient(address, channel, { ...channelOptions, ...secure });
   }
 
   /**
    * Shakes hands.
    * @throws FatalError if the worker speaks another version of the protocol, RetryableError if it does not answer
    */
-  static async connect(address: string, credentials = insecureChannel): Promise<WorkerChannel> {
-    const client = new protocol.Worker(address, credentials, channelOptions);
+  static async connect(address: string, security = insecureTransport): Promise<WorkerChannel> {
+    const client = new protocol.Worker(address, security.channel, {
+      ...channelOptions,
+      ...security.channelOptions,
+    });
     try {
       const reply = await handshake(client, address);
       if (reply.protocolVersion !== protocolVersion) {
@@ -74,7 +72,7 @@ export class WorkerChannel {
           `worker ${address} (deqfleet ${reply.version}) speaks protocol ${reply.protocolVersion}, this coordinator ${protocolVersion}: install the same version of deqfleet on both`,
         );
       }
-      return new WorkerChannel(address, client, reply, credentials);
+      return new WorkerChannel(address, client, reply, security);
     } catch (error) {
       client.close();
       throw error;

@@ -1,7 +1,10 @@
 /** A thin, typed face on ONNX Runtime: float32 in, float32 out, outputs written where the caller wants them. */
 import * as ort from "onnxruntime-node";
 import { DeqfleetError, InputError } from "../errors.js";
+import { declineRuntimeTelemetry } from "./decline-telemetry.js";
 import { GraphBuilder } from "./graph-builder.js";
+
+declineRuntimeTelemetry();
 
 /** A float32 array with its dimensions. `values` may be a view; outputs given as views are filled in place. */
 export interface Array32 {

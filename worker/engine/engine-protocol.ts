@@ -64,6 +64,9 @@ export interface EngineRequest {
   readonly task: EngineTask;
 }
 
+/** Sent instead of a request: the engine is wanted no more, whatever it has left to do. */
+export const endEngine = "end";
+
 /** An error that crossed the thread border. */
 export interface EngineFailure {
   readonly kind: ErrorKind;

@@ -6,14 +6,15 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { TensorLane } from "../../shared/wire/tensor-lane.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineRequest,
-  EngineResults,
-  EngineTask,
-  EngineTensor,
+import {
+  type EngineFailure,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineRequest,
+  type EngineResults,
+  type EngineTask,
+  type EngineTensor,
+  endEngine,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
 import { MeasuredNetwork, measureCalls } from "./measured-network.js";
@@ -132,7 +133,9 @@ async function serve(
       post({ type: "failed", id, failure: failureOf(error) });
     }
   };
-  port.on("message", (request: EngineRequest) => {
+  port.on("message", (request: EngineRequest | typeof endEngine) => {
+    // Of this thread, not of the process.
+    if (request === endEngine) process.exit(0);
     last = last.then(() => {
       const answered = answer(request);
       // A whole chain joins the batch, and the tasks behind it are done between its network calls.
