@@ -50,10 +50,10 @@ export async function main(
   addRestore(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
+  addCerts(program, surroundings, done);
   addCoordinator(program, surroundings, done);
   addWorker(program, surroundings, done);
   addWorkers(program, surroundings, done);
-  addCerts(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({

@@ -1,5 +1,6 @@
 // Prints the path of the nats-server that tests and benchmarks start: the one NATS_SERVER names, one on the PATH that is new
-// enough, or one built from its source with Go, once, below node_modules/.cache.
+// enough, or one built from its source with Go, once, below node_modules/.cache. With --static always the latter, which needs
+// no library and can be put into an image by itself.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -64,7 +65,8 @@ function build() {
 }
 
 try {
-  console.log(given() ?? onPath() ?? build());
+  const found = process.argv.includes("--static") ? undefined : (given() ?? onPath());
+  console.log(found ?? build());
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

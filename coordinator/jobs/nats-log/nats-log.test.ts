@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { natsSettingsSchema } from "../../../shared/config/nats-settings.js";
+import { dockerRuns } from "../../../test/docker.js";
 import { jobLogConformance } from "../../../test/job-log-conformance.js";
 import type { LogPlace } from "../../../test/job-log-process.js";
-import { type NatsServer, startNatsServer } from "../../../test/nats-server.js";
+import { startNatsContainer } from "../../../test/nats-container.js";
+import { startNatsServer } from "../../../test/nats-server.js";
 
-let server: NatsServer;
+const inContainer = dockerRuns();
+let server: { readonly url: string; close(): Promise<void> };
 let places = 0;
 beforeAll(async () => {
-  server = await startNatsServer();
+  server = await (inContainer ? startNatsContainer() : startNatsServer());
 });
 afterAll(() => server.close());
 
@@ -17,6 +20,6 @@ const newPlace = async (): Promise<LogPlace> => ({
   place: natsSettingsSchema.parse({ servers: [server.url], prefix: `test-${places++}` }),
 });
 
-describe("the NATS log", () => {
+describe(`the NATS log, on a server ${inContainer ? "in a container" : "beside it"}`, () => {
   jobLogConformance(newPlace, true);
 });
