@@ -96,6 +96,14 @@ export class JobEngine {
     return known;
   }
 
+  /** Since an item of an active job last got an outcome, or the job was created; undefined for any other job. */
+  secondsSinceProgress(name: string): number | undefined {
+    const runner = this.#runners.get(name);
+    if (runner?.job.state !== "active") return undefined;
+    const since = runner.tally.lastOutcome ?? Date.parse(runner.job.createdAt);
+    return Math.max(0, (this.now().getTime() - since) / 1000);
+  }
+
   /** Items of a job at work on this coordinator. */
   running(name: string): readonly RunningItem[] {
     return this.#runners.get(name)?.running ?? [];

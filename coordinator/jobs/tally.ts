@@ -31,6 +31,7 @@ export class Tally {
   /** Outcomes a second of the last minute, by the second modulo its length. */
   readonly #recent = Array.from({ length: rateWindow }, () => ({ second: 0, count: 0 }));
   #firstSecond = Number.POSITIVE_INFINITY;
+  #lastSecond = Number.NEGATIVE_INFINITY;
 
   /** @returns whether this line changed which outcome counts for its item */
   apply({ index, generation, status, errors, at }: ItemOutcome): boolean {
@@ -116,8 +117,14 @@ export class Tally {
     this.#codes[index] = code;
   }
 
+  /** When the last outcome was recorded, in milliseconds; undefined before the first. */
+  get lastOutcome(): number | undefined {
+    return Number.isFinite(this.#lastSecond) ? 1000 * this.#lastSecond : undefined;
+  }
+
   #tick(at: string): void {
     const second = Math.floor(Date.parse(at) / 1000);
+    this.#lastSecond = Math.max(this.#lastSecond, second);
     const slot = this.#recent[second % rateWindow]!;
     if (second > slot.second) {
       slot.second = second;
