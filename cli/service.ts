@@ -20,8 +20,8 @@ export function number(text: string): number {
   return value;
 }
 
-/** Adds the flags that all services take. */
-export function withProcessFlags(command: Command): Command {
+/** Adds the flags of whoever takes part in mutual TLS. */
+export function withTlsFlags(command: Command): Command {
   return command
     .option(
       "--tls-ca <file>",
@@ -32,7 +32,12 @@ export function withProcessFlags(command: Command): Command {
     .option(
       "--tls-server-name <name>",
       "name that peers' certificates carry (default: the host that is dialled)",
-    )
+    );
+}
+
+/** Adds the flags that all services take. */
+export function withProcessFlags(command: Command): Command {
+  return withTlsFlags(command)
     .addOption(
       new Option("--log <format>", "what is printed: lines, or JSON objects (default: text)").choices(
         logFormats,

@@ -11,6 +11,7 @@ import {
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "../package-root.js";
 import type { ProtoGrpcType as FleetTypes } from "./generated/fleet.js";
+import type { ProtoGrpcType as JobsTypes } from "./generated/jobs.js";
 import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 
 // Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
@@ -19,7 +20,7 @@ if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
 export const protocolVersion = 3;
 
-const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto"];
+const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto", "deqfleet/v1/jobs.proto"];
 
 /** The parsed protocol, for servers, clients and reflection. */
 export const protocolDefinition: PackageDefinition = loadSync(protocolFiles, {
@@ -32,8 +33,9 @@ export const protocolDefinition: PackageDefinition = loadSync(protocolFiles, {
 });
 
 /** Services and client constructors. */
-export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes)
-  .deqfleet.v1;
+export const protocol = (
+  loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes & JobsTypes
+).deqfleet.v1;
 
 /** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */
 const largestMessage = 4 * 1024 * 1024;

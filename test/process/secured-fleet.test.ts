@@ -66,6 +66,11 @@ describe("a fleet with certificates", () => {
     expect(own.get('deqfleet_worker_state{state="joining"}')).toBe(0);
     expect(own.get("nodejs_eventloop_lag_seconds")).toBeGreaterThanOrEqual(0);
     expect(coordinator.output).not.toMatch(/theirs|plain/);
+    const listing = cluster.start("workers", "--coordinator", address, ...tls("ours", "worker"));
+    expect(await listing.ended()).toBe(0);
+    expect(listing.output).toMatch(/^ours +serving/m);
+    const denied = cluster.start("workers", "--coordinator", address, ...tls("theirs", "worker"));
+    expect(await denied.ended()).toBe(3);
 
     worker.signal("SIGKILL");
     await coordinator.prints(/worker ours lost/);

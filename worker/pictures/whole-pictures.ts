@@ -17,7 +17,7 @@ import type { Restoration } from "../../shared/jobs/job.js";
 import { decodeMask } from "../../shared/pictures/mask.js";
 import { CanvasOperators } from "../../shared/restore/canvas.js";
 import { finishPicture, measurementFile } from "../../shared/restore/finish-picture.js";
-import { type LocatedFiles, shownLocation } from "../../shared/restore/located-files.js";
+import { type LocatedFiles, largestFile, shownLocation } from "../../shared/restore/located-files.js";
 import {
   type MeasuredPicture,
   type PreparedPicture,
@@ -53,13 +53,6 @@ const keptTasks = 4;
 
 /** Pictures that are read at a time, so that one is decoded while another is waited for. */
 const reading = 2;
-
-/** Bytes of a file for each pixel it may have: 16 bits of four channels, or three numbers of a measurement. */
-const bytesPerPixel = 12;
-/** Bytes of a file beside its pixels: profiles, previews, metadata. */
-const bytesBeside = 64 * 1024 * 1024;
-
-const largestFile = ({ maxPixels }: Restoration): number => bytesPerPixel * maxPixels + bytesBeside;
 
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
