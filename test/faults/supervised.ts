@@ -10,6 +10,9 @@ const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
 /** Long enough to be noticed, short enough for a suite. */
 const restartMilliseconds = 500;
 
+/** A worker has loaded its network by then. */
+const upMilliseconds = 2500;
+
 /** How a program is run. */
 export interface SupervisedOptions {
   readonly name: string;
@@ -23,6 +26,7 @@ export class Supervised {
   readonly #options: SupervisedOptions;
   #child: ChildProcess;
   #down = false;
+  #startedAt = 0;
   /** Everything printed, by all of its processes. */
   output = "";
   /** Starts after the first. */
@@ -44,6 +48,7 @@ export class Supervised {
       env: { ...process.env, ...environment() },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    this.#startedAt = performance.now();
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -58,6 +63,12 @@ export class Supervised {
     if (this.#down) return;
     this.restarts++;
     this.#child = this.#start();
+  }
+
+  /** Whether it has been up for some time: a signal to one that is just starting, or gone, would be no fault. */
+  get isUp(): boolean {
+    const { exitCode, signalCode } = this.#child;
+    return exitCode === null && signalCode === null && performance.now() - this.#startedAt > upMilliseconds;
   }
 
   signal(signal: NodeJS.Signals): void {
