@@ -68,11 +68,11 @@ function faults(cluster: Cluster, random: () => number): [kind: string, strike: 
   const cutFor = () => 200 + random() * 1800;
   const kinds: [string, number, () => Promise<void>][] = [
     ["deliveries doubled", 2, () => cluster.deliverTwice(10).catch(() => {})],
-    ["engine killed", 3, async () => (await worker()).process.signal("SIGWINCH")],
-    ["worker killed", 4, async () => (await worker()).process.signal("SIGKILL")],
+    ["engine killed", 3, async () => (await worker()).process.end("SIGWINCH")],
+    ["worker killed", 4, async () => (await worker()).process.end("SIGKILL")],
     ["worker stopped for 4 s", 3, async () => (await worker()).process.stall(4000)],
     ["network of a worker cut", 3, async () => (await worker()).relay.cut(cutFor())],
-    ["coordinator killed", 4, async () => (await coordinator()).process.signal("SIGKILL")],
+    ["coordinator killed", 4, async () => (await coordinator()).process.end("SIGKILL")],
     ["network of a coordinator cut", 3, async () => (await coordinator()).relay.cut(cutFor())],
     ["coordinator stopped for 2 s", 2, async () => (await coordinator()).process.stall(2000)],
     [

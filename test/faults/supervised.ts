@@ -27,6 +27,8 @@ export class Supervised {
   #child: ChildProcess;
   #down = false;
   #startedAt = 0;
+  /** Stopped, or told to end in one way or another. */
+  #struck = false;
   /** Everything printed, by all of its processes. */
   output = "";
   /** Starts after the first. */
@@ -49,6 +51,7 @@ export class Supervised {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#startedAt = performance.now();
+    this.#struck = false;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -68,19 +71,28 @@ export class Supervised {
   /** Whether it has been up for some time: a signal to one that is just starting, or gone, would be no fault. */
   get isUp(): boolean {
     const { exitCode, signalCode } = this.#child;
-    return exitCode === null && signalCode === null && performance.now() - this.#startedAt > upMilliseconds;
+    if (exitCode !== null || signalCode !== null || this.#struck) return false;
+    return performance.now() - this.#startedAt > upMilliseconds;
   }
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
+  /** Ends the present process, by a signal after which it is started again. */
+  end(signal: NodeJS.Signals): void {
+    this.#struck = true;
+    this.signal(signal);
+  }
+
   /** SIGSTOP, and SIGCONT after a while: it is there, but says nothing. */
   async stall(milliseconds: number): Promise<void> {
     const stalled = this.#child;
+    this.#struck = true;
     stalled.kill("SIGSTOP");
     await delay(milliseconds);
     stalled.kill("SIGCONT");
+    if (stalled === this.#child) this.#struck = false;
   }
 
   /** Ends it for good. */
