@@ -12,6 +12,8 @@ export const crashPoints = [
   "after-cursor",
   /** An item was taken, and nothing was done. */
   "after-take",
+  /** Its output is written under a temporary name. */
+  "before-rename",
   /** Its output is visible: on the worker that wrote it, then on the coordinator that was told. */
   "after-output-written",
   /** Its outcome is durable. */

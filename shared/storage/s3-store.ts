@@ -75,7 +75,7 @@ export class S3Store implements ObjectStore {
     this.#prefix = prefix;
     this.#client = new S3Client({
       ...(endpoint === null ? {} : { endpoint }),
-      region: region ?? process.env.AWS_REGION ?? "us-east-1",
+      region: region ?? "us-east-1",
       forcePathStyle: pathStyle,
       maxAttempts: attempts,
       requestHandler: { connectionTimeout: connectMilliseconds, requestTimeout: requestMilliseconds },

@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import { type BatchLimits, batchLimits, picturesPerCall } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
+import { crashPoint } from "../../shared/crash-point.js";
 import { InputError } from "../../shared/errors.js";
 import type { Restoration } from "../../shared/jobs/job.js";
 import { decodeMask } from "../../shared/pictures/mask.js";
@@ -84,6 +85,7 @@ export class WholePictures implements PictureRestorer {
       await files.write(measurement, measured, signal);
     }
     const sha256 = await files.write(output, file, signal);
+    crashPoint("after-output-written");
     const seconds = { network: report.seconds.network, total: now() - started };
     return { ...judgement, sha256, evaluations: report.evaluations, canvas: prepared.canvas.canvas, seconds };
   }
