@@ -19,6 +19,12 @@ export const largestCallPixels = 4 * 256 * 256;
 const defaultLimits: BatchLimits = { pictures: 4, pixels: 4 * 64 * 64 };
 
 /**
+ * States of a slice that a round evaluates in one call. They are all there anyway, but the same holds of them on a CPU: a call
+ * of more pixels takes longer than several.
+ */
+export const roundLimits: BatchLimits = { pictures: Number.POSITIVE_INFINITY, pixels: defaultLimits.pixels };
+
+/**
  * The limits for `--batch`.
  * @param pictures as given by the user, or null for the default
  */

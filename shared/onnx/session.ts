@@ -1,5 +1,6 @@
 /** A thin, typed face on ONNX Runtime: float32 in, float32 out, outputs written where the caller wants them. */
 import * as ort from "onnxruntime-node";
+import { freeOutput } from "./free-output.js";
 
 /** A float32 array with its dimensions. `values` may be a view; outputs given as views are filled in place. */
 export interface Array32 {
@@ -56,7 +57,8 @@ export class Kernel {
     for (const name of this.#session.inputNames) feeds[name] = tensor(inputs[name]);
     const fetches: Record<string, ort.Tensor> = {};
     for (const name of Object.keys(outputs)) fetches[name] = tensor(outputs[name]);
-    await this.#session.run(feeds, fetches);
+    const made = await this.#session.run(feeds, fetches);
+    for (const [name, { values }] of Object.entries(outputs)) freeOutput(made[name], values);
   }
 
   /** Frees the native session. */

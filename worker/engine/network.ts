@@ -7,6 +7,7 @@ import { z } from "zod";
 import { largestCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
+import { freeOutput } from "../../shared/onnx/free-output.js";
 import { externalFiles } from "../../shared/onnx/inspect-model.js";
 import { readModel } from "../../shared/onnx/read-model.js";
 import { type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
@@ -171,8 +172,8 @@ export class OnnxNetwork implements NoiseEstimator {
       [t]: new ort.Tensor("float32", Float32Array.from(timesteps), [n]),
     };
     if (outputChannels === 3) {
-      // Written in place: no allocation and no copy in the hot path.
-      await this.#session.run(feeds, { [eps]: new ort.Tensor("float32", out, dims) });
+      const found = await this.#session.run(feeds, { [eps]: new ort.Tensor("float32", out, dims) });
+      freeOutput(found[eps], out);
       return;
     }
     const found = (await this.#session.run(feeds, [eps]))[eps];
@@ -186,6 +187,7 @@ export class OnnxNetwork implements NoiseEstimator {
     for (let i = 0; i < n; i++) {
       out.set(values.subarray(i * channels * plane, (i * channels + 3) * plane), i * 3 * plane);
     }
+    freeOutput(found, out);
   }
 
   /** Frees the native session. */
