@@ -11,6 +11,7 @@ import { FrameWriter } from "../../shared/wire/frame-stream.js";
 import type { ExchangeHandlers } from "../../shared/wire/generated/deqfleet/v1/Exchange.js";
 import type { FollowSliceRequest__Output } from "../../shared/wire/generated/deqfleet/v1/FollowSliceRequest.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
+import { LaneHall } from "../../shared/wire/lane-socket.js";
 import { protocol, protocolDefinition, serverOptions } from "../../shared/wire/protocol.js";
 
 type FollowCall = ServerWritableStream<FollowSliceRequest__Output, SliceCommand>;
@@ -54,6 +55,8 @@ export class ExchangeServer {
   readonly address: string;
   readonly #server: Server;
   readonly #feeds: Map<string, CommandFeed>;
+  /** Opened when the first slice with a lane asks for it. */
+  #hall: Promise<LaneHall | undefined> | undefined;
 
   private constructor(server: Server, feeds: Map<string, CommandFeed>, address: string) {
     this.#server = server;
@@ -100,6 +103,12 @@ export class ExchangeServer {
     return feed;
   }
 
+  /** Where workers of this machine come for rounds; undefined if that cannot be. @param folder of the lanes */
+  laneHall(folder: string): Promise<LaneHall | undefined> {
+    this.#hall ??= LaneHall.open(folder);
+    return this.#hall;
+  }
+
   /** Forgets a slice nobody followed. */
   withdraw(token: string): void {
     this.#feeds.delete(token);
@@ -107,5 +116,6 @@ export class ExchangeServer {
 
   close(): void {
     this.#server.forceShutdown();
+    void this.#hall?.then((hall) => hall?.close());
   }
 }

@@ -1,5 +1,4 @@
 /** The protocol of proto/deqfleet/v1: its version, its definition, and how channels and servers are set up for it. */
-import { fileURLToPath } from "node:url";
 import {
   type ChannelOptions,
   credentials,
@@ -8,8 +7,7 @@ import {
   type ServerOptions,
   setLogVerbosity,
 } from "@grpc/grpc-js";
-import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
-import { packageRoot } from "../package-root.js";
+import { protocolDefinition } from "./definition.js";
 import type { ProtoGrpcType } from "./generated/slice.js";
 
 // Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
@@ -18,15 +16,7 @@ if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
 export const protocolVersion = 2;
 
-/** The parsed protocol, for servers, clients and reflection. */
-export const protocolDefinition: PackageDefinition = loadSync("deqfleet/v1/slice.proto", {
-  includeDirs: [fileURLToPath(new URL("proto/", packageRoot))],
-  longs: Number,
-  enums: String,
-  defaults: true,
-  oneofs: true,
-  arrays: true,
-});
+export { protocolDefinition };
 
 /** Services and client constructors. */
 export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as ProtoGrpcType).deqfleet.v1;
