@@ -9,7 +9,7 @@ import { type PartSample, partFactors, partSamples } from "./sampling.js";
 import { type Part, parts, rangeMask, type StateSpace, stateSize } from "./state-space.js";
 
 /** Numbers of a part that are measured, where it has that many. */
-const enough = 6144;
+const enough = 2048;
 
 /** A space of 3-channel pictures. */
 const spaceOf = (basis: RangeBasis, height: number, width: number): StateSpace => ({

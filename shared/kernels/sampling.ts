@@ -16,8 +16,8 @@ import {
   stateSize,
 } from "./state-space.js";
 
-/** Numbers of a part that suffice for a mean square: its error falls with their square root, to one or two per cent. */
-const sampledNumbers = 6144;
+/** Numbers of a part that suffice for a mean square: its error falls with their square root, to two or three per cent. */
+const sampledNumbers = 2048;
 
 /** Smaller states, those of 64x64 pictures and below, are measured whole. */
 const wholeUpTo = 12288;
