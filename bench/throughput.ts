@@ -18,10 +18,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
+import { WorkerSlots } from "../coordinator/fleet/worker-slots.js";
 import type { Fleet } from "../coordinator/fleet.js";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { runRestore } from "../coordinator/restore/run.js";
-import { WorkerSlots } from "../coordinator/restore/worker-slots.js";
 import { solveSerial } from "../coordinator/solver/solve-chain.js";
 import { workerEnvironment } from "../coordinator/worker-environment.js";
 import { batchLimits } from "../shared/chain/batch-limits.js";
@@ -94,7 +94,8 @@ async function runBare(processes: readonly ChildProcess[], batch: number, count 
 }
 
 async function runChains({ host }: Fleet, batch: number, count = pictures): Promise<number> {
-  const slots = new WorkerSlots(workers, batchLimits(batch), count);
+  const slots = new WorkerSlots<number>(count);
+  for (let worker = 0; worker < workers; worker++) slots.join(worker, batchLimits(batch));
   const pseudoInverse = Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i / 50));
   const started = performance.now();
   const solve = async (_: unknown, i: number) => {

@@ -6,10 +6,14 @@ import { Command, CommanderError } from "commander";
 import { collectAtOnce } from "../shared/garbage-collection.js";
 import { version } from "../shared/version.js";
 import { addBench } from "./bench.js";
+import { addCerts } from "./certs.js";
 import { printError } from "./console.js";
+import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { addModel } from "./model.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
+import { addWorker } from "./worker.js";
+import { addWorkers } from "./workers.js";
 
 /** Text that commander prints for people, as one line of ours. */
 const asErrorLine = (text: string): string =>
@@ -46,6 +50,10 @@ export async function main(
   addRestore(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
+  addCerts(program, surroundings, done);
+  addCoordinator(program, surroundings, done);
+  addWorker(program, surroundings, done);
+  addWorkers(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({

@@ -8,10 +8,10 @@ import type { RestoreEvent } from "../coordinator/restore/restore-event.js";
 import { runRestore, type StartFleet } from "../coordinator/restore/run.js";
 import { defaultMethod, methodNames } from "../shared/chain/method.js";
 import { readConfigFile } from "../shared/config/config-file.js";
+import { flagOf } from "../shared/config/options.js";
 import {
   checkOptions,
   defaultTolerance,
-  flagOf,
   planNames,
   resolveRestoreSettings,
 } from "../shared/config/restore-settings.js";

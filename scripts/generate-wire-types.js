@@ -17,6 +17,7 @@ execFileSync(
     "--includeDirs=proto",
     `--outDir=${out}`,
     "deqfleet/v1/slice.proto",
+    "deqfleet/v1/fleet.proto",
   ],
   { stdio: "inherit" },
 );

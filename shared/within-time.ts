@@ -1,4 +1,4 @@
-/** A time limit on something that can be cancelled. */
+/** Limits on waiting for something. */
 import { RetryableError } from "./errors.js";
 
 /**
@@ -27,6 +27,27 @@ export async function withinTime<Result>(
     return await Promise.race([work(), limit]);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Waits for `work`, but no longer than until `signal` aborts.
+ * @throws the signal's reason when it aborts
+ */
+export async function unlessAborted<Result>(
+  signal: AbortSignal,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -148,14 +148,14 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
         async (more, width, window, maxRounds) => {
           const chain = toyChain({ ...more, method });
           const operator = operatorOf(more.sample);
-          const after = (slices: number) =>
+          const solvedBy = (slices: number) =>
             solveTimeParallel(
               chain,
               { tolerance: 1e-12, maxRounds, window },
               { host: hostOf(smoothToy(0.6), slices), scan, operator },
               never,
             );
-          const [whole, cut] = [await after(1), await after(width)];
+          const [whole, cut] = [await solvedBy(1), await solvedBy(width)];
           // Coefficients of a mixture are quotients of small sums: they magnify how those were rounded.
           const magnified = methods[method].mixing ? 10 : 1;
           expect(relativeDistance(cut.picture, whole.picture)).toBeLessThan(

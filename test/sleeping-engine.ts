@@ -35,6 +35,7 @@ export class SleepingNetwork implements NoiseEstimator {
 export class SleepingEngine implements Engine {
   readonly card: NetworkCard;
   readonly threads = 1;
+  readonly device = "none";
   /** Never: nothing can happen to it. */
   readonly ended = new Promise<void>(() => {});
   readonly #engine: SliceEngine;

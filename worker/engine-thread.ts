@@ -10,6 +10,9 @@ import {
   PictureError,
   RetryableError,
 } from "../shared/errors.js";
+import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
+import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
 import type {
   EngineFailure,
@@ -41,6 +44,8 @@ interface Waiting {
 export class EngineThread implements Engine {
   readonly card: NetworkCard;
   readonly threads: number;
+  readonly device: Device;
+  readonly #costs = new Map<string, CostPoint>();
   readonly #thread: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
@@ -52,10 +57,11 @@ export class EngineThread implements Engine {
     this.#announceEnd = resolve;
   });
 
-  private constructor(thread: Worker, card: NetworkCard, threads: number) {
+  private constructor(thread: Worker, card: NetworkCard, { threads, device = "cpu" }: EngineOptions) {
     this.#thread = thread;
     this.card = card;
     this.threads = threads;
+    this.device = device;
     thread.on("message", (message: EngineMessage) => this.#settle(message));
     thread.on("error", (error) => this.#abandon(error));
     thread.on("exit", () => this.#abandon(new Error("it exited")));
@@ -66,6 +72,7 @@ export class EngineThread implements Engine {
    * @throws InputError if the model cannot be used
    */
   static start(options: EngineOptions): Promise<EngineThread> {
+    declineRuntimeTelemetry();
     const thread = new Worker(threadEntry, { workerData: options });
     return new Promise((resolve, reject) => {
       const endedEarly = (code: number) =>
@@ -77,7 +84,7 @@ export class EngineThread implements Engine {
       thread.once("message", (message: EngineMessage) => {
         thread.off("error", reject);
         thread.off("exit", endedEarly);
-        if (message.type === "ready") resolve(new EngineThread(thread, message.card, options.threads));
+        if (message.type === "ready") resolve(new EngineThread(thread, message.card, options));
         else
           reject(
             message.type === "unusable"
@@ -86,6 +93,11 @@ export class EngineThread implements Engine {
           );
       });
     });
+  }
+
+  /** What network calls have cost so far; a point that changes is replaced by another object. */
+  get costs(): readonly CostPoint[] {
+    return [...this.#costs.values()];
   }
 
   /** Does one task. Buffers listed in `transfer` are gone afterwards. */
@@ -103,6 +115,11 @@ export class EngineThread implements Engine {
   }
 
   #settle(message: EngineMessage): void {
+    if (message.type === "costs") {
+      for (const point of message.points) {
+        this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
+      }
+    }
     if (message.type !== "done" && message.type !== "failed") return;
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);

@@ -6,6 +6,8 @@ import type { EngineResults, EngineTask } from "./engine/engine-protocol.js";
 export interface Engine {
   readonly card: NetworkCard;
   readonly threads: number;
+  /** What the network runs on: `cpu` or `cuda:N`. */
+  readonly device: string;
   /** Resolves when the engine has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** Does one task. Buffers listed in `transfer` are gone afterwards. */

@@ -1,14 +1,22 @@
 /** The worker's gRPC server: slices, health and reflection. Runs on the main thread, which never computes. */
+import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { DeqfleetError, FatalError } from "../shared/errors.js";
 import { version } from "../shared/version.js";
 import type { WorkerHandlers } from "../shared/wire/generated/deqfleet/v1/Worker.js";
-import { protocol, protocolDefinition, protocolVersion, serverOptions } from "../shared/wire/protocol.js";
+import {
+  insecureChannel,
+  protocol,
+  protocolDefinition,
+  protocolVersion,
+  serverOptions,
+} from "../shared/wire/protocol.js";
 import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
+import { OpenWork } from "./open-work.js";
 import { serveSlice } from "./slice-session.js";
 
 /** Name under which the worker's health is asked for. */
@@ -17,7 +25,18 @@ export const workerServiceName = "deqfleet.v1.Worker";
 /** A listening worker. */
 export interface WorkerServer {
   readonly port: number;
+  /** What it is working on. */
+  readonly work: OpenWork;
+  /** Names this process: a worker that is started again has another. */
+  readonly instance: string;
   close(): Promise<void>;
+}
+
+/** Security of the connections, by default none, for loopback and test networks. */
+export interface WorkerServerOptions {
+  readonly credentials?: ServerCredentials | undefined;
+  /** Of the channels to the coordinators that slices come from. */
+  readonly exchangeCredentials?: ChannelCredentials | undefined;
 }
 
 /**
@@ -25,9 +44,16 @@ export interface WorkerServer {
  * @param address host:port; port 0 takes a free one
  * @throws FatalError if the address cannot be bound
  */
-export async function serveWorker(engine: Engine, address: string): Promise<WorkerServer> {
+export async function serveWorker(
+  engine: Engine,
+  address: string,
+  options: WorkerServerOptions = {},
+): Promise<WorkerServer> {
+  const { credentials = ServerCredentials.createInsecure(), exchangeCredentials = insecureChannel } = options;
   const server = new Server(serverOptions);
-  const exchanges = new ExchangeClients();
+  const exchanges = new ExchangeClients(exchangeCredentials);
+  const work = new OpenWork();
+  const instance = randomUUID();
   const health = new HealthImplementation({ "": "SERVING", [workerServiceName]: "SERVING" });
   let slices = 0;
   const handlers: WorkerHandlers = {
@@ -40,13 +66,14 @@ export async function serveWorker(engine: Engine, address: string): Promise<Work
         sizeMultiple,
         fixedHeight: fixedSize?.height ?? 0,
         fixedWidth: fixedSize?.width ?? 0,
-        device: "cpu",
+        device: engine.device,
         threads: engine.threads,
         pid: process.pid,
+        instance,
       });
     },
     OpenSlice: (call) => {
-      void serveSlice(call, engine, exchanges, slices++);
+      void serveSlice(call, engine, exchanges, slices++, work);
     },
   };
   server.addService(protocol.Worker.service, handlers);
@@ -54,9 +81,11 @@ export async function serveWorker(engine: Engine, address: string): Promise<Work
   new ReflectionService(protocolDefinition).addToServer(server);
   // The supervisor starts a worker again that says it cannot serve.
   void engine.ended.then(() => setUnhealthy(health));
-  const port = await bind(server, address);
+  const port = await bind(server, address, credentials);
   return {
     port,
+    work,
+    instance,
     close: async () => {
       setUnhealthy(health);
       server.forceShutdown();
@@ -70,9 +99,9 @@ function setUnhealthy(health: HealthImplementation): void {
   for (const service of ["", workerServiceName]) health.setStatus(service, "NOT_SERVING");
 }
 
-async function bind(server: Server, address: string): Promise<number> {
+async function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
   try {
-    return await promisify(server.bindAsync.bind(server))(address, ServerCredentials.createInsecure());
+    return await promisify(server.bindAsync.bind(server))(address, credentials);
   } catch (cause) {
     throw new FatalError(
       `worker cannot listen on ${address}: ${DeqfleetError.messageOf(cause)}; choose another address or port`,

@@ -15,6 +15,7 @@ import { decodeFloat32, decodeUint8 } from "../shared/wire/tensor-codec.js";
 import { readRound, roundEvents, withTensor } from "./engine/round-messages.js";
 import type { Engine } from "./engine.js";
 import type { ExchangeClients } from "./exchange-clients.js";
+import type { OpenWork, Piece } from "./open-work.js";
 
 type OpenSliceCall = ServerWritableStream<OpenSliceRequest__Output, SliceEvent>;
 type Reader = FrameReader<SliceCommand__Output>;
@@ -95,6 +96,7 @@ export async function serveSlice(
   engine: Engine,
   exchanges: ExchangeClients,
   slice: number,
+  work: OpenWork,
 ): Promise<void> {
   const { request } = call;
   const writer = new FrameWriter<SliceEvent>(call);
@@ -116,7 +118,9 @@ export async function serveSlice(
     if (opened) void close();
   });
   const reader: Reader = new FrameReader(commands);
+  let piece: Piece | undefined;
   try {
+    piece = work.begin();
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
@@ -126,6 +130,8 @@ export async function serveSlice(
     opened = true;
     await writer.write([{ opened: { lane } }]);
     for (let command = await reader.next(); command; command = await reader.next()) {
+      // A neighbour may still want to read a boundary state; whatever computes goes elsewhere.
+      if (!command.readState) work.refuseWhileDraining();
       await writer.write(await answer(engine, slice, command, reader));
     }
   } catch (error) {
@@ -136,5 +142,6 @@ export async function serveSlice(
     commands.cancel();
     call.end();
     if (opened) await close();
+    piece?.end();
   }
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import type { WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
 import type { ChosenPlan } from "../planner/choose-plan.js";
 import type { PrefixScan } from "../solver/prefix-scan.js";
@@ -12,7 +13,6 @@ import type { Gate } from "./gate.js";
 import type { PicturePlace } from "./picture-places.js";
 import { type PreparedPicture, preparePicture } from "./prepare-picture.js";
 import { finite, type ReportItem } from "./report.js";
-import type { WorkerSlots } from "./worker-slots.js";
 
 /** Attempts a picture gets in all, where its errors are retryable. */
 export const pictureAttempts = 3;
@@ -27,8 +27,8 @@ export interface RunParts {
   readonly operators: CanvasOperators;
   readonly scan: PrefixScan;
   readonly plan: ChosenPlan;
-  /** Where whole chains run. */
-  readonly slots: WorkerSlots;
+  /** Where whole chains run; a worker is its number in the fleet. */
+  readonly slots: WorkerSlots<number>;
   /** Lets pictures in that are read ahead and wait for a worker; their number bounds the memory. */
   readonly intake: Gate;
   readonly signal: AbortSignal;

@@ -7,6 +7,7 @@ import { batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { FatalError } from "../../shared/errors.js";
 import type { Mask } from "../../shared/pictures/mask.js";
+import { chainsPerWorker, WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
 import { choosePlan, type PlanChoice } from "../planner/choose-plan.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
@@ -17,7 +18,6 @@ import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
 import type { RestoreEvent } from "./restore-event.js";
 import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
-import { chainsPerWorker, WorkerSlots } from "./worker-slots.js";
 
 /** A picture that has to be restored. */
 export interface PendingPicture {
@@ -83,6 +83,8 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   });
   onPlan(plan);
   const limits = batchLimits(settings.batch);
+  const slots = new WorkerSlots<number>(pending.length);
+  for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
   const stop = new AbortController();
   const scan = new PrefixScan();
   const parts: RunParts = {
@@ -91,7 +93,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     operators: new CanvasOperators(settings.task, fleet.network, mask),
     scan,
     plan: plan.chosen,
-    slots: new WorkerSlots(workers, limits, pending.length),
+    slots,
     intake: new Gate(workers),
     signal: AbortSignal.any([signal, stop.signal]),
   };

@@ -2,17 +2,16 @@
  * The coordinator's gRPC server: workers follow their slices' commands here, so that corrections flow from a server to
  * a client, whose receive window can hold a whole tensor.
  */
-import { promisify } from "node:util";
-import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
-import { DeqfleetError, InputError, RetryableError } from "../../shared/errors.js";
+import { type ServerWritableStream, status } from "@grpc/grpc-js";
+import { RetryableError } from "../../shared/errors.js";
+import { advertisedAddress } from "../../shared/wire/address.js";
 import { FrameWriter } from "../../shared/wire/frame-stream.js";
 import type { ExchangeHandlers } from "../../shared/wire/generated/deqfleet/v1/Exchange.js";
 import type { FollowSliceRequest__Output } from "../../shared/wire/generated/deqfleet/v1/FollowSliceRequest.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
+import { GrpcServer } from "../../shared/wire/grpc-server.js";
 import { LaneHall } from "../../shared/wire/lane-socket.js";
-import { protocol, protocolDefinition, serverOptions } from "../../shared/wire/protocol.js";
+import { protocol } from "../../shared/wire/protocol.js";
 
 type FollowCall = ServerWritableStream<FollowSliceRequest__Output, SliceCommand>;
 
@@ -52,48 +51,44 @@ export class CommandFeed {
 
 /** Serves command feeds by token. */
 export class ExchangeServer {
+  /** Where workers reach it, HOST:PORT. */
   readonly address: string;
-  readonly #server: Server;
-  readonly #feeds: Map<string, CommandFeed>;
+  readonly #server: GrpcServer;
+  readonly #feeds = new Map<string, CommandFeed>();
   /** Opened when the first slice with a lane asks for it. */
   #hall: Promise<LaneHall | undefined> | undefined;
 
-  private constructor(server: Server, feeds: Map<string, CommandFeed>, address: string) {
+  private constructor(server: GrpcServer, address: string) {
     this.#server = server;
-    this.#feeds = feeds;
     this.address = address;
-  }
-
-  /**
-   * @param listen host:port; port 0 takes a free one
-   * @throws InputError if the address cannot be bound
-   */
-  static async listen(listen: string): Promise<ExchangeServer> {
-    const feeds = new Map<string, CommandFeed>();
-    const server = new Server(serverOptions);
     const handlers: ExchangeHandlers = {
       FollowSlice: (call) => {
-        const feed = feeds.get(call.request.token);
+        const feed = this.#feeds.get(call.request.token);
         // A token is used once; a second follower, or a stranger, learns nothing.
-        feeds.delete(call.request.token);
+        this.#feeds.delete(call.request.token);
         if (feed) feed.follow(call);
         else call.emit("error", { code: status.NOT_FOUND, details: "no slice of that token is open" });
       },
     };
-    server.addService(protocol.Exchange.service, handlers);
-    new HealthImplementation({ "": "SERVING" }).addToServer(server);
-    new ReflectionService(protocolDefinition).addToServer(server);
-    let port: number;
-    try {
-      port = await promisify(server.bindAsync.bind(server))(listen, ServerCredentials.createInsecure());
-    } catch (cause) {
-      throw new InputError(
-        `cannot listen on ${listen}: ${DeqfleetError.messageOf(cause)}; is the port in use? Choose another --listen address`,
-        { cause },
-      );
-    }
-    const host = listen.slice(0, listen.lastIndexOf(":"));
-    return new ExchangeServer(server, feeds, `${host}:${port}`);
+    server.add(protocol.Exchange.service, handlers);
+  }
+
+  /**
+   * A server with nothing else on it.
+   * @param listen host:port; port 0 takes a free one
+   * @throws InputError if the address cannot be bound
+   */
+  static async listen(listen: string): Promise<ExchangeServer> {
+    const server = new GrpcServer();
+    return new ExchangeServer(server, advertisedAddress(listen, await server.listen(listen), null));
+  }
+
+  /**
+   * The exchange as one service among others.
+   * @param address under which workers reach that server
+   */
+  static on(server: GrpcServer, address: string): ExchangeServer {
+    return new ExchangeServer(server, address);
   }
 
   /** Announces a slice: whoever names the token gets its commands. */
@@ -114,8 +109,9 @@ export class ExchangeServer {
     this.#feeds.delete(token);
   }
 
+  /** Ends the server, with whatever else is on it. */
   close(): void {
-    this.#server.forceShutdown();
+    this.#server.close();
     void this.#hall?.then((hall) => hall?.close());
   }
 }

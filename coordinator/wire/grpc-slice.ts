@@ -210,9 +210,8 @@ export class GrpcSlice implements Slice {
       });
     } catch (error) {
       if (error instanceof DeqfleetError || signal.aborted) throw error;
-      throw new RetryableError(`worker ${address} was lost: ${DeqfleetError.messageOf(error)}`, {
-        cause: error,
-      });
+      const reason = this.#worker.abandoned ?? DeqfleetError.messageOf(error);
+      throw new RetryableError(`worker ${address} was lost: ${reason}`, { cause: error });
     }
   }
 }

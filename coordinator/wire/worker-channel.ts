@@ -1,5 +1,10 @@
 /** The coordinator's channel to one worker: handshake, health, slices. */
-import { type ClientReadableStream, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  type ClientReadableStream,
+  makeGenericClientConstructor,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { FatalError, RetryableError } from "../../shared/errors.js";
@@ -27,10 +32,19 @@ export class WorkerChannel {
   readonly threads: number;
   readonly version: string;
   readonly pid: number;
+  /** Of the worker's process: another one at the same address has another. */
+  readonly instance: string;
   readonly #client: WorkerClient;
   readonly #health: InstanceType<typeof HealthClient>;
+  readonly #calls = new Set<{ cancel(): void }>();
+  #abandoned: string | undefined;
 
-  private constructor(address: string, client: WorkerClient, reply: HandshakeReply__Output) {
+  private constructor(
+    address: string,
+    client: WorkerClient,
+    reply: HandshakeReply__Output,
+    credentials: ChannelCredentials,
+  ) {
     const { fixedHeight: height, fixedWidth: width } = reply;
     this.address = address;
     this.card = {
@@ -42,16 +56,17 @@ export class WorkerChannel {
     this.threads = reply.threads;
     this.version = reply.version;
     this.pid = reply.pid;
+    this.instance = reply.instance;
     this.#client = client;
-    this.#health = new HealthClient(address, insecureChannel, channelOptions);
+    this.#health = new HealthClient(address, credentials, channelOptions);
   }
 
   /**
    * Shakes hands.
    * @throws FatalError if the worker speaks another version of the protocol, RetryableError if it does not answer
    */
-  static async connect(address: string): Promise<WorkerChannel> {
-    const client = new protocol.Worker(address, insecureChannel, channelOptions);
+  static async connect(address: string, credentials = insecureChannel): Promise<WorkerChannel> {
+    const client = new protocol.Worker(address, credentials, channelOptions);
     try {
       const reply = await handshake(client, address);
       if (reply.protocolVersion !== protocolVersion) {
@@ -59,7 +74,7 @@ export class WorkerChannel {
           `worker ${address} (deqfleet ${reply.version}) speaks protocol ${reply.protocolVersion}, this coordinator ${protocolVersion}: install the same version of deqfleet on both`,
         );
       }
-      return new WorkerChannel(address, client, reply);
+      return new WorkerChannel(address, client, reply, credentials);
     } catch (error) {
       client.close();
       throw error;
@@ -88,11 +103,27 @@ export class WorkerChannel {
 
   /** Asks for a slice; its events follow. */
   openSlice(request: OpenSliceRequest): ClientReadableStream<SliceEvent__Output> {
-    return this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+    const call = this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+    this.#calls.add(call);
+    call.once("status", () => this.#calls.delete(call));
+    return call;
+  }
+
+  /** Why the worker was given up; undefined while it is not. */
+  get abandoned(): string | undefined {
+    return this.#abandoned;
+  }
+
+  /** Gives the worker up: calls under way fail at once, though it may still be there and silent. */
+  abandon(reason: string): void {
+    this.#abandoned ??= reason;
+    this.close();
   }
 
   /** Closes the channel; calls under way fail. */
   close(): void {
+    // Closing a gRPC client leaves its calls as they are.
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
     this.#health.close();
   }

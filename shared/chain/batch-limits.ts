@@ -19,10 +19,10 @@ export const largestCallPixels = 4 * 256 * 256;
 const defaultLimits: BatchLimits = { pictures: 4, pixels: 4 * 64 * 64 };
 
 /**
- * States of a slice that a round evaluates in one call. They are all there anyway, but the same holds of them on a CPU: a call
- * of more pixels takes longer than several.
+ * Pixels of the states that a round evaluates in one call on a CPU. They are all there anyway, but the same holds of them: a call of
+ * more pixels takes longer than several.
  */
-export const roundLimits: BatchLimits = { pictures: Number.POSITIVE_INFINITY, pixels: defaultLimits.pixels };
+export const cpuRoundPixels = defaultLimits.pixels;
 
 /**
  * The limits for `--batch`.

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { InputError } from "../errors.js";
 import { readConfigFile } from "./config-file.js";
-import { checkOptions, flagOf, type RestoreOptions, resolveRestoreSettings } from "./restore-settings.js";
+import { flagOf } from "./options.js";
+import { checkOptions, type RestoreOptions, resolveRestoreSettings } from "./restore-settings.js";
 
 const surroundings = { cwd: "/home/user", defaultModel: "/package/prior.onnx" };
 

@@ -9,6 +9,7 @@ import { noiseSchedule, timestepSpacings, trainingTimesteps } from "../diffusion
 import { InputError } from "../errors.js";
 import { type TaskSettings, taskNames, taskSchema } from "../operators/task.js";
 import { defaultMaxPixels } from "../pictures/decode.js";
+import { checkOptionsOf, flagOf } from "./options.js";
 
 /** How a fleet is spent; `auto` lets the planner choose. */
 export const planNames = ["auto", "serial", "time-parallel"] as const;
@@ -58,9 +59,6 @@ export const restoreOptionsSchema = z
 /** Options given by a user; what is left out takes its default. */
 export type RestoreOptions = z.infer<typeof restoreOptionsSchema>;
 
-/** Names of all options, as a configuration file spells them. */
-export const restoreOptionNames = Object.keys(restoreOptionsSchema.shape) as (keyof RestoreOptions)[];
-
 /** What a restore run does. Paths are absolute. */
 export const restoreSettingsSchema = z.strictObject({
   /** Files, folders and globs, as given. */
@@ -108,30 +106,11 @@ export const restoreSettingsSchema = z.strictObject({
 /** Resolved settings, defaults filled in. */
 export type RestoreSettings = z.infer<typeof restoreSettingsSchema>;
 
-/** `maxRounds` -> `--max-rounds`. */
-export const flagOf = (option: string): string =>
-  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
-/**
- * Checks options one by one.
- * @param nameOf how messages call an option
- * @throws InputError naming the first option that is wrong, its value and what is allowed
- */
-export function checkOptions(
+/** Checks options of a run, see {@link checkOptionsOf}. */
+export const checkOptions = (
   options: Readonly<Record<string, unknown>>,
   nameOf: (option: string) => string,
-): RestoreOptions {
-  const checked = restoreOptionsSchema.safeParse(options);
-  if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  if (issue.code === "unrecognized_keys") {
-    const names = restoreOptionNames.join(", ");
-    throw new InputError(`${nameOf(issue.keys[0]!)} is no option; known are ${names}`);
-  }
-  const option = String(issue.path[0]);
-  const said = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
-  throw new InputError(`${nameOf(option)} ${JSON.stringify(options[option])}: ${said}`);
-}
+): RestoreOptions => checkOptionsOf(restoreOptionsSchema, options, nameOf);
 
 function resolveTask(options: RestoreOptions): TaskSettings {
   const { task, mask, scale, ratio, permutationSeed, blurForm } = options;

@@ -3,8 +3,10 @@ import { fileURLToPath } from "node:url";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "../package-root.js";
 
+const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto"];
+
 /** The parsed protocol. */
-export const protocolDefinition: PackageDefinition = loadSync("deqfleet/v1/slice.proto", {
+export const protocolDefinition: PackageDefinition = loadSync(protocolFiles, {
   includeDirs: [fileURLToPath(new URL("proto/", packageRoot))],
   longs: Number,
   enums: String,

@@ -8,7 +8,8 @@ import {
   setLogVerbosity,
 } from "@grpc/grpc-js";
 import { protocolDefinition } from "./definition.js";
-import type { ProtoGrpcType } from "./generated/slice.js";
+import type { ProtoGrpcType as FleetTypes } from "./generated/fleet.js";
+import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 
 // Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
@@ -19,7 +20,8 @@ export const protocolVersion = 2;
 export { protocolDefinition };
 
 /** Services and client constructors. */
-export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as ProtoGrpcType).deqfleet.v1;
+export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes)
+  .deqfleet.v1;
 
 /** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */
 const largestMessage = 4 * 1024 * 1024;

@@ -3,6 +3,8 @@ import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
+import type { CostPoint } from "../../shared/fleet/cost-point.js";
+import type { Device } from "../../shared/onnx/session.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -29,6 +31,10 @@ export interface EngineOptions {
   readonly laneFolder: string | undefined;
   /** Limits of the network calls that serial chains share; undefined: the default. */
   readonly batch?: BatchLimits | undefined;
+  /** What the network runs on; default: `cpu`. */
+  readonly device?: Device | undefined;
+  /** Seconds spent on measuring network calls before the engine is ready; default: 0. */
+  readonly measureSeconds?: number | undefined;
 }
 
 /**
@@ -71,9 +77,10 @@ export interface EngineFailure {
   readonly message: string;
 }
 
-/** The first message of an engine, then one answer per request. */
+/** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
+  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

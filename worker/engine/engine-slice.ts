@@ -6,7 +6,7 @@
  * themselves only sums are needed.
  */
 
-import { picturesPerCall, roundLimits } from "../../shared/chain/batch-limits.js";
+import { picturesPerCall } from "../../shared/chain/batch-limits.js";
 import {
   heldChangeJacobian,
   heldNoiseJacobian,
@@ -248,7 +248,8 @@ export class EngineSlice implements Slice {
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
     const { block, firstState, firstNoise } = buffer;
     const { canvas } = this.#spec.chain;
-    const together = picturesPerCall(roundLimits, canvas);
+    const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
+    const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
     let seconds = 0;
     // Call by call, so that the passes before and behind a call find its states in the cache.
     for (let r = from; r < to; r += together) {

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
-import { largestCallPixels } from "../../shared/chain/batch-limits.js";
+import { cpuRoundPixels, largestCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
 import { freeOutput } from "../../shared/onnx/free-output.js";
@@ -16,6 +16,8 @@ import type { PictureSize } from "../../shared/operators/task.js";
 /** Evaluates eps_theta(x, t). */
 export interface NoiseEstimator {
   readonly card: NetworkCard;
+  /** Pixels of the states that a round evaluates in one call; undefined: all of them together. */
+  readonly roundPixels?: number | undefined;
   /**
    * @param x states, [n, 3, H, W]
    * @param timesteps [n], 0..999
@@ -105,6 +107,7 @@ function signatureOf(session: ort.InferenceSession, path: string): Signature {
 /** A network run by ONNX Runtime. */
 export class OnnxNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly roundPixels: number | undefined;
   readonly #session: ort.InferenceSession;
   readonly #signature: Signature;
   readonly #largestBatch: number;
@@ -114,7 +117,9 @@ export class OnnxNetwork implements NoiseEstimator {
     signature: Signature,
     card: NetworkCard,
     largestBatch: number,
+    roundPixels: number | undefined,
   ) {
+    this.roundPixels = roundPixels;
     this.#session = session;
     this.#signature = signature;
     this.card = card;
@@ -140,7 +145,8 @@ export class OnnxNetwork implements NoiseEstimator {
     const fixedBatch = session.inputMetadata.some(
       (meta) => meta.isTensor && meta.shape.length === 4 && typeof meta.shape[0] === "number",
     );
-    return new OnnxNetwork(session, signature, card, fixedBatch ? 1 : Number.POSITIVE_INFINITY);
+    const roundPixels = (limits.device ?? "cpu") === "cpu" ? cpuRoundPixels : undefined;
+    return new OnnxNetwork(session, signature, card, fixedBatch ? 1 : Number.POSITIVE_INFINITY, roundPixels);
   }
 
   async evaluate(

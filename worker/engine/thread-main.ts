@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { probeDevice } from "../../shared/onnx/session.js";
 import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
 import { lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
 import type {
@@ -17,6 +18,7 @@ import type {
   EngineTensor,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
+import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
 import { readRound, roundEvents } from "./round-messages.js";
 import { SliceEngine } from "./slice-engine.js";
@@ -26,6 +28,9 @@ const failureOf = (error: unknown): EngineFailure => ({
   kind: error instanceof DeqfleetError ? error.kind : "picture",
   message: DeqfleetError.messageOf(error),
 });
+
+/** How often the main thread is told what network calls cost, if that changed. */
+const costMilliseconds = 1000;
 
 /** An open slice and its ways to the coordinator, if that is on this machine. */
 interface OpenSlice {
@@ -138,16 +143,25 @@ function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
 
 async function serve(
   port: MessagePort,
-  { modelPath, threads, laneFolder, batch }: EngineOptions,
+  { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0 }: EngineOptions,
 ): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
-  let engine: SliceEngine;
+  let network: MeasuredNetwork;
   try {
-    engine = new SliceEngine(await OnnxNetwork.load(modelPath, { threads }), { threads }, batch);
+    // Before the model, so that each is blamed for its own faults.
+    if (device !== "cpu") await probeDevice(device);
+    network = new MeasuredNetwork(await OnnxNetwork.load(modelPath, { threads, device }));
+    await measureCalls(network, measureSeconds);
   } catch (error) {
     post({ type: "unusable", failure: failureOf(error) });
     return;
   }
+  const engine = new SliceEngine(network, { threads }, batch);
+  const tellCosts = () => {
+    const points = network.changedCosts();
+    if (points.length > 0) post({ type: "costs", points });
+  };
+  setInterval(tellCosts, costMilliseconds).unref();
   const queue = new TaskQueue();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
@@ -165,6 +179,7 @@ async function serve(
     });
   });
   post({ type: "ready", card: engine.network.card });
+  tellCosts();
 }
 
 if (parentPort) await serve(parentPort, workerData as EngineOptions);

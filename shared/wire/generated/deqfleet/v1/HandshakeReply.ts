@@ -11,6 +11,7 @@ export interface HandshakeReply {
   'device'?: (string);
   'threads'?: (number);
   'pid'?: (number);
+  'instance'?: (string);
 }
 
 export interface HandshakeReply__Output {
@@ -23,4 +24,5 @@ export interface HandshakeReply__Output {
   'device': (string);
   'threads': (number);
   'pid': (number);
+  'instance': (string);
 }

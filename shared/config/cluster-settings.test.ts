@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { InputError } from "../errors.js";
+import { coordinatorOptionsSchema, resolveCoordinatorSettings } from "./coordinator-settings.js";
+import { checkOptionsOf, flagOf } from "./options.js";
+import { resolveWorkerSettings, workerOptionsSchema } from "./worker-settings.js";
+
+const worker = (options: Record<string, unknown>) => checkOptionsOf(workerOptionsSchema, options, flagOf);
+const coordinator = (options: Record<string, unknown>) =>
+  checkOptionsOf(coordinatorOptionsSchema, options, flagOf);
+const surroundings = {
+  cwd: "/home/user",
+  defaultModel: "/package/prior.onnx",
+  cores: 6,
+  defaultName: "host-7",
+};
+
+describe("a worker's settings", () => {
+  it("have the documented defaults, which find a coordinator on the same machine", () => {
+    expect(resolveWorkerSettings({}, {}, surroundings)).toEqual({
+      coordinators: [resolveCoordinatorSettings({}, {}).listen],
+      model: "/package/prior.onnx",
+      listen: "127.0.0.1:0",
+      advertise: null,
+      http: null,
+      name: "host-7",
+      device: "cpu",
+      threads: 6,
+      batch: null,
+      grace: 60,
+      measure: 3,
+    });
+  });
+
+  it("flags win over the file; coordinators are a list or one text", () => {
+    const file = worker({ coordinator: ["a:1", "b:2"], grace: 5, threads: 2 });
+    const flags = worker({ coordinator: "c:3, [::1]:4", threads: 1, model: "m.onnx" });
+    expect(resolveWorkerSettings(flags, file, surroundings)).toMatchObject({
+      coordinators: ["c:3", "[::1]:4"],
+      grace: 5,
+      threads: 1,
+      model: "/home/user/m.onnx",
+    });
+    expect(resolveWorkerSettings({}, file, surroundings).coordinators).toEqual(["a:1", "b:2"]);
+  });
+
+  it.each([
+    [{ coordinator: "nowhere" }, /--coordinator "nowhere".*HOST:PORT/],
+    [{ coordinator: "a:1,,b:2" }, /--coordinator.*HOST:PORT/],
+    [{ listen: "host:65536" }, /--listen "host:65536".*port/],
+    [{ listen: "::1:80" }, /--listen.*brackets/],
+    [{ device: "gpu" }, /--device "gpu".*cuda:0/],
+    [{ device: "cuda:-1" }, /--device "cuda:-1"/],
+    [{ name: "a b" }, /--name "a b"/],
+    [{ grace: 0 }, /--grace 0/],
+    [{ threads: 1.5 }, /--threads 1\.5/],
+    [{ modle: "x" }, /--modle is no option; known are .*model/],
+  ])("%j is refused with its name and value", (options, message) => {
+    expect(() => worker(options)).toThrow(InputError);
+    expect(() => worker(options)).toThrow(message);
+  });
+});
+
+describe("a coordinator's settings", () => {
+  it("have the documented defaults", () => {
+    expect(resolveCoordinatorSettings({}, {})).toEqual({
+      listen: "127.0.0.1:7700",
+      advertise: null,
+      http: null,
+      heartbeat: 2,
+      silence: 10,
+    });
+  });
+
+  it("a shorter silence brings quicker heartbeats", () => {
+    expect(resolveCoordinatorSettings(coordinator({ silence: 1 }), {})).toMatchObject({ heartbeat: 0.2 });
+  });
+
+  it("a silence that a late heartbeat would break is refused", () => {
+    expect(() => resolveCoordinatorSettings({ silence: 3 }, { heartbeat: 2 })).toThrow(
+      /--silence 3.*--heartbeat 2/,
+    );
+  });
+});

@@ -1,0 +1,8 @@
+// Original file: proto/deqfleet/v1/fleet.proto
+
+
+export interface Heard {
+}
+
+export interface Heard__Output {
+}

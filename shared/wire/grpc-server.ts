@@ -1,0 +1,58 @@
+/** One gRPC server of a process: its services are added one by one, with health and reflection beside them. */
+import { promisify } from "node:util";
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation } from "grpc-health-check";
+import { DeqfleetError, InputError } from "../errors.js";
+import { protocolDefinition, serverOptions } from "./protocol.js";
+
+/** Services behind one port. */
+export class GrpcServer {
+  readonly #server = new Server(serverOptions);
+  readonly #credentials: ServerCredentials;
+  readonly #health = new HealthImplementation({ "": "SERVING" });
+
+  /** @param credentials default: no transport security, for loopback and test networks */
+  constructor(credentials: ServerCredentials = ServerCredentials.createInsecure()) {
+    this.#credentials = credentials;
+    this.#health.addToServer(this.#server);
+    new ReflectionService(protocolDefinition).addToServer(this.#server);
+  }
+
+  /** Adds a service; before or after {@link listen}. */
+  add(service: ServiceDefinition, handlers: UntypedServiceImplementation): void {
+    this.#server.addService(service, handlers);
+  }
+
+  /**
+   * Binds the address and serves.
+   * @param address HOST:PORT; port 0 takes a free one
+   * @returns the port
+   * @throws InputError if the address cannot be bound
+   */
+  async listen(address: string): Promise<number> {
+    try {
+      return await promisify(this.#server.bindAsync.bind(this.#server))(address, this.#credentials);
+    } catch (cause) {
+      throw new InputError(
+        `cannot listen on ${address}: ${DeqfleetError.messageOf(cause)}; is the port in use? Choose another --listen address`,
+        { cause },
+      );
+    }
+  }
+
+  /** What the health service answers; watchers are told of a change. */
+  setServing(serving: boolean): void {
+    this.#health.setStatus("", serving ? "SERVING" : "NOT_SERVING");
+  }
+
+  /** Ends the server and every call under way. */
+  close(): void {
+    this.#server.forceShutdown();
+  }
+}
