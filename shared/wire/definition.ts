@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "../package-root.js";
 
-const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto"];
+const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto", "deqfleet/v1/jobs.proto"];
 
 /** The parsed protocol. */
 export const protocolDefinition: PackageDefinition = loadSync(protocolFiles, {

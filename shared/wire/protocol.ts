@@ -9,19 +9,21 @@ import {
 } from "@grpc/grpc-js";
 import { protocolDefinition } from "./definition.js";
 import type { ProtoGrpcType as FleetTypes } from "./generated/fleet.js";
+import type { ProtoGrpcType as JobsTypes } from "./generated/jobs.js";
 import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 
 // Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 export { protocolDefinition };
 
 /** Services and client constructors. */
-export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes)
-  .deqfleet.v1;
+export const protocol = (
+  loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes & JobsTypes
+).deqfleet.v1;
 
 /** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */
 const largestMessage = 4 * 1024 * 1024;

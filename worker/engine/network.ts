@@ -1,6 +1,4 @@
 /** The diffusion prior: an ONNX network that estimates the noise in a batch of states. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
@@ -8,8 +6,7 @@ import { cpuRoundPixels, largestCallPixels } from "../../shared/chain/batch-limi
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
 import { freeOutput } from "../../shared/onnx/free-output.js";
-import { externalFiles } from "../../shared/onnx/inspect-model.js";
-import { readModel } from "../../shared/onnx/read-model.js";
+import { modelHash } from "../../shared/onnx/model-hash.js";
 import { type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
@@ -35,15 +32,6 @@ export interface NoiseEstimator {
 const cautiousMultiple = 64;
 
 const cardSchema = z.object({ sizeMultiple: z.int().min(1).max(1024).optional() });
-
-/** SHA-256 of a model: of its file, then of the files its weights lie in, as `deqfleet model inspect` prints it. */
-async function modelHash(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of [path, ...(await externalFiles(await readModel(path)))]) {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  }
-  return hash.digest("hex");
-}
 
 /** `model.onnx` may have a card `model.json` beside it; one that cannot be read is an error, none is fine. */
 async function readCard(modelPath: string): Promise<z.infer<typeof cardSchema>> {

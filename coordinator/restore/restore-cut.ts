@@ -1,0 +1,80 @@
+/** A picture whose chain is cut over several workers: the coordinator reads, prepares, judges and writes it. */
+import type { SliceHost } from "../../shared/chain/slice-host.js";
+import type { Restoration } from "../../shared/jobs/job.js";
+import type { CanvasOperators } from "../../shared/restore/canvas.js";
+import { finishPicture, measurementFile } from "../../shared/restore/finish-picture.js";
+import { type LocatedFiles, largestFile, shownLocation } from "../../shared/restore/located-files.js";
+import { type PreparedPicture, preparePicture } from "../../shared/restore/prepare-picture.js";
+import type { WholePicture } from "../../shared/restore/whole-picture.js";
+import type { PrefixScan } from "../solver/prefix-scan.js";
+import { type RoundProgress, solveTimeParallel } from "../solver/solve-chain.js";
+import type { RestoredFile } from "./restored-file.js";
+
+/** Where a picture is read from and written to. */
+export type CutPlace = Pick<WholePicture, "pictureId" | "input" | "output" | "measurement">;
+
+/** What all cut pictures of a run share. */
+export interface CutParts {
+  readonly settings: Restoration;
+  readonly operators: CanvasOperators;
+  readonly scan: PrefixScan;
+  readonly files: LocatedFiles;
+  readonly signal: AbortSignal;
+}
+
+/** Restores one picture, whose input is read once however often its chain is tried. */
+export class CutRestoration {
+  readonly #place: CutPlace;
+  readonly #parts: CutParts;
+  #prepared: PreparedPicture | undefined;
+
+  constructor(place: CutPlace, parts: CutParts) {
+    this.#place = place;
+    this.#parts = parts;
+  }
+
+  /**
+   * Solves the picture's chain and writes what comes of it.
+   * @param host the workers
+   * @param begin called when the chain is about to be solved
+   */
+  async restore(
+    host: SliceHost,
+    begin: () => void,
+    onRound: (progress: RoundProgress) => void,
+  ): Promise<RestoredFile> {
+    const { settings, scan, files, signal } = this.#parts;
+    const { tol: tolerance, maxRounds, window } = settings;
+    this.#prepared ??= await this.#prepare();
+    begin();
+    const { chain, ...prepared } = this.#prepared;
+    const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
+    const solver = { host, scan, operator: prepared.canvas.operator };
+    const solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+      signal.throwIfAborted();
+      onRound(progress);
+    });
+    const { picture, ...known } = solution;
+    signal.throwIfAborted();
+    const { output } = this.#place;
+    const { file, judgement } = await finishPicture(shownLocation(output), prepared, picture);
+    const outputHash = await files.write(output, file, signal);
+    return { ...known, outputHash, judgement };
+  }
+
+  async #prepare(): Promise<PreparedPicture> {
+    const { settings, operators, files, signal } = this.#parts;
+    const { input, measurement, pictureId } = this.#place;
+    const bytes = await files.read(input, largestFile(settings), signal);
+    const prepared = await preparePicture(
+      { path: shownLocation(input), bytes, pictureId },
+      settings,
+      operators,
+    );
+    if (measurement !== undefined) {
+      const measured = await measurementFile(shownLocation(measurement), prepared, settings.task);
+      await files.write(measurement, measured, signal);
+    }
+    return prepared;
+  }
+}
