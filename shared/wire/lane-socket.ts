@@ -1,7 +1,7 @@
 /**
  * The messages of rounds between processes of one machine: the same protobuf messages as in gRPC streams, over a socket of
- * the file system. A lane saves a round the copying of its tensors, this saves the rest: through gRPC's JavaScript and a
- * worker's main thread a command and its answer cost 0.7 ms of processor time, this way 0.1 ms.
+ * the file system. A lane saves a round the copying of its tensors, this saves what is left: a command and its answer cost a worker's
+ * main thread 0.6 ms of processor time in gRPC's JavaScript, which this leaves out altogether.
  *
  * A worker's engine thread connects and says which lane it has found; the coordinator acknowledges by an empty frame.
  * Every frame lies behind its length.
