@@ -44,7 +44,14 @@ export interface EngineOptions {
  * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
  */
 export type EngineTask =
-  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec; readonly lane: string }
+  | {
+      readonly kind: "open";
+      readonly slice: number;
+      readonly spec: SliceSpec;
+      /** Names of the slice's lane and of the socket beside it; empty: none. */
+      readonly lane: string;
+      readonly laneSocket: string;
+    }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }

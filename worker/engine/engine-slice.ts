@@ -5,6 +5,8 @@
  * place, the slice's composition s_{p:q} is one combination of the same rows (round-algebra.ts), and of the residuals
  * themselves only sums are needed.
  */
+
+import { picturesPerCall } from "../../shared/chain/batch-limits.js";
 import {
   heldChangeJacobian,
   heldNoiseJacobian,
@@ -245,13 +247,21 @@ export class EngineSlice implements Slice {
    */
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
     const { block, firstState, firstNoise } = buffer;
-    // Where states are pictures the network reads and writes the buffer itself.
-    const x = await block.pictures(firstState + from, firstState + to);
-    const started = now();
-    const timesteps = this.#schedule.timesteps.slice(begin + from, begin + to);
-    await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, buffer.noise(from, to).values);
-    const seconds = now() - started;
-    await block.fromPictures(firstNoise + from, firstNoise + to);
+    const { canvas } = this.#spec.chain;
+    const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
+    const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
+    let seconds = 0;
+    // Call by call, so that the passes before and behind a call find its states in the cache.
+    for (let r = from; r < to; r += together) {
+      const end = Math.min(to, r + together);
+      // Where states are pictures the network reads and writes the buffer itself.
+      const x = await block.pictures(firstState + r, firstState + end);
+      const started = now();
+      const timesteps = this.#schedule.timesteps.slice(begin + r, begin + end);
+      await this.#network.evaluate(x.values, timesteps, canvas, buffer.noise(r, end).values);
+      seconds += now() - started;
+      await block.fromPictures(firstNoise + r, firstNoise + end);
+    }
     return seconds;
   }
 

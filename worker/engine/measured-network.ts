@@ -35,6 +35,7 @@ function median(values: readonly number[]): number {
 /** A network that notes how long its calls take. */
 export class MeasuredNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly roundPixels: number | undefined;
   readonly #inner: NoiseEstimator;
   readonly #now: () => number;
   /** In the order of the last call. */
@@ -45,6 +46,7 @@ export class MeasuredNetwork implements NoiseEstimator {
   /** @param now milliseconds of a clock that never goes back */
   constructor(inner: NoiseEstimator, now: () => number = () => performance.now()) {
     this.card = inner.card;
+    this.roundPixels = inner.roundPixels;
     this.#inner = inner;
     this.#now = now;
   }
