@@ -75,7 +75,8 @@ async function runRound(
     ? (laneOf(message.correction) ?? (await decodeFloat32(message.correction, reader.nextChunk)))
     : undefined;
   const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart } = message;
-  const command = { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction };
+  const gram = message.gram.length > 0 ? message.gram : undefined;
+  const command = { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction, gram };
   const report = await engine.perform(
     { kind: "round", slice, command },
     correction instanceof Float32Array ? [correction.buffer] : [],
@@ -85,6 +86,7 @@ async function runRound(
     residuals: [...residuals],
     transferRange: transfer.range,
     transferNull: transfer.null,
+    gram: [...report.gram],
     evaluations,
     seconds,
   };

@@ -112,9 +112,9 @@ export class GrpcSlice implements Slice {
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
-    const { correction, ...rest } = command;
+    const { correction, gram, ...rest } = command;
     const encoded = correction && this.#encode(correction);
-    const message = { ...rest, correction: encoded?.tensor ?? null };
+    const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
     const event = await this.#exchange([{ round: message }, ...chunks], "round", signal);
     const report = event.round;
@@ -123,6 +123,7 @@ export class GrpcSlice implements Slice {
       residuals: report.residuals,
       transfer: { range: report.transferRange, null: report.transferNull },
       exit: report.exit ? await this.#decode(report.exit) : undefined,
+      gram: report.gram,
       evaluations: report.evaluations,
       seconds: secondsOf(report.seconds),
     };
