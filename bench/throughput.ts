@@ -94,7 +94,7 @@ async function runBare(processes: readonly ChildProcess[], batch: number, count 
 }
 
 async function runChains({ host }: Fleet, batch: number, count = pictures): Promise<number> {
-  const slots = new WorkerSlots<number>(count);
+  const slots = new WorkerSlots<number>({ chains: count, ahead: 1 });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, batchLimits(batch));
   const pseudoInverse = Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i / 50));
   const started = performance.now();

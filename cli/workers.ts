@@ -3,25 +3,23 @@ import { type ServiceError, status } from "@grpc/grpc-js";
 import type { Command } from "commander";
 import { defaultCoordinatorAddress } from "../shared/config/coordinator-settings.js";
 import { InputError, RetryableError } from "../shared/errors.js";
+import { insecureTransport } from "../shared/security/transport-security.js";
 import { addressSchema } from "../shared/wire/address.js";
 import type { ListMembersReply__Output } from "../shared/wire/generated/deqfleet/v1/ListMembersReply.js";
 import type { Member__Output } from "../shared/wire/generated/deqfleet/v1/Member.js";
-import {
-  channelOptions,
-  deadlineIn,
-  insecureChannel,
-  protocol,
-  quickCallMilliseconds,
-} from "../shared/wire/protocol.js";
+import { channelOptions, deadlineIn, protocol, quickCallMilliseconds } from "../shared/wire/protocol.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 
-async function listMembers(address: string, credentials = insecureChannel): Promise<Member__Output[]> {
+async function listMembers(address: string, security = insecureTransport): Promise<Member__Output[]> {
   const checked = addressSchema.safeParse(address);
   if (!checked.success) {
     throw new InputError(`--coordinator ${JSON.stringify(address)}: ${checked.error.issues[0]?.message}`);
   }
-  const client = new protocol.Registry(address, credentials, channelOptions);
+  const client = new protocol.Registry(address, security.channel, {
+    ...channelOptions,
+    ...security.channelOptions,
+  });
   try {
     return await new Promise((resolve, reject) => {
       client.listMembers(

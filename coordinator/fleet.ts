@@ -1,6 +1,7 @@
 /** The workers a run can use, however they came to be. */
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
+import type { RestoredWhole, WholePicture } from "../shared/restore/whole-picture.js";
 
 /** One worker, as reports describe it. */
 export interface WorkerDescription {
@@ -16,10 +17,15 @@ export interface WorkerDescription {
   readonly restarts: number;
 }
 
-/** Workers with one network loaded, ready for slices. */
+/** Workers with one network loaded, ready for slices and whole pictures. */
 export interface Fleet {
   readonly host: SliceHost;
   readonly network: NetworkCard;
+  /**
+   * Has a worker restore a picture, see {@link restoreOnWorker}.
+   * @param worker its number, 0 .. host.width - 1
+   */
+  restore(worker: number, picture: WholePicture, signal: AbortSignal): Promise<RestoredWhole>;
   workers(): readonly WorkerDescription[];
   /** Stops every worker. */
   close(): Promise<void>;

@@ -2,8 +2,8 @@
  * `deqfleet coordinator`: one gRPC server with the exchange of slices and the registry of workers on it, and a pool of those that
  * joined. Further services are added to the same server by whoever starts it.
  */
-import type { ChannelCredentials, ServerCredentials } from "@grpc/grpc-js";
 import type { CoordinatorSettings } from "../shared/config/coordinator-settings.js";
+import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import {
   type HealthChecks,
   type HttpEndpoint,
@@ -24,10 +24,8 @@ import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
 export interface CoordinatorParts {
   readonly settings: CoordinatorSettings;
   readonly onEvent?: ((event: RegistryEvent) => void) | undefined;
-  /** Of the channels to workers; default: none, for loopback and test networks. */
-  readonly credentials?: ChannelCredentials | undefined;
-  /** Of its own server; default: likewise. */
-  readonly serverCredentials?: ServerCredentials | undefined;
+  /** Of its server, and of the channels to workers; default: none, for loopback and test networks. */
+  readonly security?: TransportSecurity | undefined;
   /** Beside `/healthz` and `/readyz`. */
   readonly routes?: HttpRoutes | undefined;
   /** Whether it wants jobs; default: as long as it is not closed. */
@@ -58,8 +56,8 @@ const farewellMilliseconds = 100;
  * @throws InputError if an address cannot be bound
  */
 export async function startCoordinator(parts: CoordinatorParts): Promise<Coordinator> {
-  const { settings, onEvent, credentials, serverCredentials, routes = {} } = parts;
-  const server = new GrpcServer(serverCredentials);
+  const { settings, onEvent, security = insecureTransport, routes = {} } = parts;
+  const server = new GrpcServer(security.server);
   let closing = false;
   const checks: HealthChecks = {
     healthy: () => ({ ok: true, detail: "ok" }),
@@ -88,7 +86,7 @@ export async function startCoordinator(parts: CoordinatorParts): Promise<Coordin
     pool,
     heartbeatMilliseconds: Math.round(1000 * settings.heartbeat),
     silenceMilliseconds: Math.round(1000 * settings.silence),
-    credentials,
+    security,
     onEvent,
   });
   registry.serveOn(server);

@@ -1,6 +1,6 @@
 /** A worker that says what the test tells it to: a real gRPC server without an engine. */
 import { promisify } from "node:util";
-import { Server, ServerCredentials, type ServerWritableStream } from "@grpc/grpc-js";
+import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { FrameReader } from "../shared/wire/frame-stream.js";
 import type { HandshakeReply } from "../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
@@ -50,6 +50,7 @@ export class FakeWorker {
         };
         reply(null, { ...usual, ...handshake });
       },
+      RestorePicture: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
       OpenSlice: (call) => {
         void followScript(call, answer);
       },

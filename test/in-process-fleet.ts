@@ -3,9 +3,12 @@ import { fileURLToPath } from "node:url";
 import type { Fleet } from "../coordinator/fleet.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
 import { packageRoot } from "../shared/package-root.js";
+import { LocatedFiles } from "../shared/restore/located-files.js";
+import { openStore } from "../shared/storage/open-store.js";
 import { OnnxNetwork } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
+import { WholePictures } from "../worker/pictures/whole-pictures.js";
 
 /** The packaged prior. */
 export const priorPath = fileURLToPath(new URL("models/prior.onnx", packageRoot));
@@ -33,10 +36,25 @@ export async function inProcessFleet(
 ): Promise<InProcessFleet> {
   const network = await loadPrior();
   const host = around(new InProcessHost(new SliceEngine(network, { threads: 1 }), width));
+  const pictures = Array.from(
+    { length: width },
+    (_, worker) =>
+      new WholePictures({
+        network: network.card,
+        files: new LocatedFiles(openStore),
+        // By way of the host, so that whole chains are lost like others.
+        solve: async (chain, signal) => {
+          const spec = { chain, begin: 0, end: chain.schedule.steps, seeds: undefined };
+          const slice = await host.open(spec, worker, signal);
+          return slice.serial(signal).finally(() => slice.close());
+        },
+      }),
+  );
   let closed = false;
   return {
     host,
     network: network.card,
+    restore: (worker, picture, signal) => pictures[worker].restore(picture, signal),
     workers: () =>
       Array.from({ length: width }, (_, index) => ({
         name: `worker-${index + 1}`,

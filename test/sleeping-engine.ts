@@ -5,10 +5,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { Slice } from "../shared/chain/slice-host.js";
+import { LocatedFiles } from "../shared/restore/located-files.js";
+import { openStore } from "../shared/storage/open-store.js";
 import type { EngineResults, EngineTask } from "../worker/engine/engine-protocol.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import type { Engine } from "../worker/engine.js";
+import { WholePictures } from "../worker/pictures/whole-pictures.js";
 
 /** eps = tanh(x), which every round has to correct anew, after a sleep. */
 export class SleepingNetwork implements NoiseEstimator {
@@ -40,6 +43,7 @@ export class SleepingEngine implements Engine {
   readonly ended = new Promise<void>(() => {});
   readonly #engine: SliceEngine;
   readonly #slices = new Map<number, Slice>();
+  #pictures: WholePictures | undefined;
   readonly #signal = new AbortController().signal;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -78,6 +82,16 @@ export class SleepingEngine implements Engine {
         this.#slices.delete(task.slice);
         return slice.close().then(() => undefined);
     }
+  }
+
+  pictures(): WholePictures {
+    const files = new LocatedFiles(openStore);
+    this.#pictures ??= new WholePictures({
+      network: this.card,
+      files,
+      solve: (chain, signal) => this.#engine.solve(chain, signal),
+    });
+    return this.#pictures;
   }
 
   async close(): Promise<void> {}

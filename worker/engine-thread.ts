@@ -1,6 +1,6 @@
 /** The main thread's end of the engine thread. */
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import {
   type DeqfleetError,
@@ -14,14 +14,19 @@ import type { CostPoint } from "../shared/fleet/cost-point.js";
 import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineResults,
-  EngineTask,
+import {
+  type EngineConnection,
+  type EngineFailure,
+  type EngineMemory,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineResults,
+  type EngineTask,
+  endEngine,
 } from "./engine/engine-protocol.js";
+import type { CallTotals } from "./engine/measured-network.js";
 import type { Engine } from "./engine.js";
+import { PictureThread } from "./picture-thread.js";
 
 /** The engine always runs as built: a thread is started from a file. */
 const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
@@ -47,7 +52,10 @@ export class EngineThread implements Engine {
   readonly device: Device;
   readonly #costs = new Map<string, CostPoint>();
   readonly #thread: Worker;
+  readonly #batch: EngineOptions["batch"];
   readonly #waiting = new Map<number, Waiting>();
+  /** Started when the first whole picture is asked for: cut chains do without. */
+  #pictures: PictureThread | undefined;
   #nextId = 0;
   /** Why the thread ended; undefined while it lives. */
   #ended: RetryableError | undefined;
@@ -57,10 +65,11 @@ export class EngineThread implements Engine {
     this.#announceEnd = resolve;
   });
 
-  private constructor(thread: Worker, card: NetworkCard, { threads, device = "cpu" }: EngineOptions) {
+  private constructor(thread: Worker, card: NetworkCard, { threads, batch, device = "cpu" }: EngineOptions) {
     this.#thread = thread;
     this.card = card;
     this.threads = threads;
+    this.#batch = batch;
     this.device = device;
     thread.on("message", (message: EngineMessage) => this.#settle(message));
     thread.on("error", (error) => this.#abandon(error));
@@ -95,6 +104,10 @@ export class EngineThread implements Engine {
     });
   }
 
+  /** What all network calls took, by batch. */
+  totals: readonly CallTotals[] = [];
+  memory: EngineMemory = { buffers: 0, heap: 0 };
+
   /** What network calls have cost so far; a point that changes is replaced by another object. */
   get costs(): readonly CostPoint[] {
     return [...this.#costs.values()];
@@ -114,8 +127,20 @@ export class EngineThread implements Engine {
     });
   }
 
+  pictures(): PictureThread {
+    // One that ended (out of memory) is followed by another; its pictures have failed.
+    if (!this.#pictures || this.#pictures.ended) {
+      const { port1, port2 } = new MessageChannel();
+      this.#thread.postMessage({ chains: port1 } satisfies EngineConnection, [port1]);
+      this.#pictures = new PictureThread({ network: this.card, batch: this.#batch, engine: port2 });
+    }
+    return this.#pictures;
+  }
+
   #settle(message: EngineMessage): void {
     if (message.type === "costs") {
+      this.totals = message.totals;
+      this.memory = message.memory;
       for (const point of message.points) {
         this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
       }
@@ -134,8 +159,12 @@ export class EngineThread implements Engine {
     this.#announceEnd();
   }
 
-  /** Ends the thread; a run under way is finished first. */
+  /**
+   * Ends the thread; a run under way is finished first. The thread ends itself, between two runs: terminated from outside in
+   * the middle of one, the runtime aborts the process.
+   */
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    this.#thread.postMessage(endEngine);
+    await Promise.all([this.ended, this.#pictures?.close()]);
   }
 }

@@ -1,6 +1,7 @@
-/** What the worker's server needs of whatever computes its slices: the engine thread, or a test's stand-in. */
+/** What the worker's server needs of whatever computes its slices and chains: the engine thread, or a test's stand-in. */
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { EngineResults, EngineTask } from "./engine/engine-protocol.js";
+import type { PictureRestorer } from "./pictures/whole-pictures.js";
 
 /** Performs the tasks of slices in the order in which they arrive. */
 export interface Engine {
@@ -15,5 +16,7 @@ export interface Engine {
     task: Extract<EngineTask, { kind: Kind }>,
     transfer?: readonly ArrayBufferLike[],
   ): Promise<EngineResults[Kind]>;
+  /** Restores whole pictures, whose chains it solves. */
+  pictures(): PictureRestorer;
   close(): Promise<void>;
 }

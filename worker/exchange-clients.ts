@@ -1,22 +1,23 @@
 /** Channels to the coordinators this worker has slices of; kept, since every slice of a coordinator uses the same. */
 
-import type { ChannelCredentials } from "@grpc/grpc-js";
+import type { TransportSecurity } from "../shared/security/transport-security.js";
 import type { ExchangeClient } from "../shared/wire/generated/deqfleet/v1/Exchange.js";
 import { channelOptions, protocol } from "../shared/wire/protocol.js";
 
 /** Clients of the Exchange service by address. */
 export class ExchangeClients {
   readonly #clients = new Map<string, ExchangeClient>();
-  readonly #credentials: ChannelCredentials;
+  readonly #security: TransportSecurity;
 
-  constructor(credentials: ChannelCredentials) {
-    this.#credentials = credentials;
+  constructor(security: TransportSecurity) {
+    this.#security = security;
   }
 
   to(address: string): ExchangeClient {
     const known = this.#clients.get(address);
     if (known) return known;
-    const client = new protocol.Exchange(address, this.#credentials, channelOptions);
+    const { channel, channelOptions: secure } = this.#security;
+    const client = new protocol.Exchange(address, channel, { ...channelOptions, ...secure });
     this.#clients.set(address, client);
     return client;
   }

@@ -5,8 +5,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ChannelCredentials } from "@grpc/grpc-js";
 import { FatalError } from "../shared/errors.js";
+import type { TransportSecurity } from "../shared/security/transport-security.js";
 import { hostOf, portOf } from "../shared/wire/address.js";
 import {
   type CallEnd,
@@ -33,7 +33,7 @@ export interface MembershipObserver {
 export interface MembershipOptions extends Membership {
   /** HOST:PORT, the preferred one first; a name with several addresses stands for all of them, in any order. */
   readonly coordinators: readonly string[];
-  readonly credentials: ChannelCredentials;
+  readonly security: TransportSecurity;
   readonly observer: MembershipObserver;
   /** Ends the membership, and the search. */
   readonly leave: AbortSignal;
@@ -86,7 +86,7 @@ const hopeless = (ends: readonly CallEnd[]): boolean =>
  * @throws FatalError if every coordinator was reached and refuses the worker for good
  */
 export async function keepMembership(options: MembershipOptions): Promise<void> {
-  const { credentials, observer, leave, random = Math.random } = options;
+  const { security, observer, leave, random = Math.random } = options;
   const pause = async (milliseconds: number): Promise<void> => {
     // Workers that lost the same coordinator do not all come at once.
     await delay(milliseconds * (0.5 + random()), undefined, { signal: leave }).catch(() => {});
@@ -102,7 +102,7 @@ export async function keepMembership(options: MembershipOptions): Promise<void> 
     let joined = false;
     for (const address of addresses) {
       if (leave.aborted) return;
-      const end = await callRegistry(address, credentials, options, leave, (call) => {
+      const end = await callRegistry(address, security, options, leave, (call) => {
         joined = true;
         observer.joined(address.dial, call);
       });

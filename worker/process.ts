@@ -7,17 +7,18 @@
  * 3. It ends within the time of grace, whatever its engine does.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ChannelCredentials, ServerCredentials } from "@grpc/grpc-js";
 import { batchLimits } from "../shared/chain/batch-limits.js";
 import type { WorkerSettings } from "../shared/config/worker-settings.js";
 import { FatalError } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
+import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import { type HttpEndpoint, healthRoutes, serveHttp } from "../shared/telemetry/http-endpoint.js";
+import { metricsRoute, WorkerMetrics } from "../shared/telemetry/metrics.js";
 import { version } from "../shared/version.js";
 import { advertisedAddress } from "../shared/wire/address.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
-import { insecureChannel, protocolVersion } from "../shared/wire/protocol.js";
+import { protocolVersion } from "../shared/wire/protocol.js";
 import { laneFolder } from "../shared/wire/tensor-lane.js";
 import type { EngineOptions } from "./engine/engine-protocol.js";
 import { EngineThread } from "./engine-thread.js";
@@ -25,6 +26,7 @@ import { Life, type LifeState } from "./life.js";
 import { keepMembership } from "./membership.js";
 import type { OpenCall } from "./registry-call.js";
 import { serveWorker, type WorkerServer } from "./server.js";
+import { showWorker, type WorkerParts } from "./worker-metrics.js";
 
 /** What happens to a worker. */
 export type WorkerEvent =
@@ -42,10 +44,8 @@ export interface WorkerRun {
   readonly onEvent?: ((event: WorkerEvent) => void) | undefined;
   /** Default: a thread of this process, with the model and the device of the settings. */
   readonly startEngine?: ((options: EngineOptions) => Promise<EngineThread>) | undefined;
-  /** Of the channels to coordinators; default: none, for loopback and test networks. */
-  readonly credentials?: ChannelCredentials | undefined;
-  /** Of its own server; default: likewise. */
-  readonly serverCredentials?: ServerCredentials | undefined;
+  /** Of its server, and of the channels to coordinators; default: none, for loopback and test networks. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /** The last part of the grace time is for the farewell: whole pictures that do not end before it are handed back. */
@@ -94,7 +94,7 @@ class SelfDescription {
 
 /** Is a member of fleets, one after the other, until it is told to stop and has finished what it had. */
 async function serveFleets(
-  { settings, stop, onEvent = () => {}, credentials = insecureChannel }: WorkerRun,
+  { settings, stop, onEvent = () => {}, security = insecureTransport }: WorkerRun,
   life: Life,
   server: WorkerServer,
   self: SelfDescription,
@@ -103,7 +103,7 @@ async function serveFleets(
   let call: OpenCall | undefined;
   const membership = keepMembership({
     coordinators: settings.coordinators,
-    credentials,
+    security,
     leave: leave.signal,
     registration: self.registration,
     heartbeat: self.heartbeat,
@@ -132,9 +132,10 @@ async function serveFleets(
     call?.beat();
     const patience = 1000 * (settings.grace - farewellSeconds(settings.grace));
     await Promise.race([work.idle(), delay(patience, undefined, { ref: false })]);
+    const left = work.holds;
     leave.abort();
     await membership;
-    return work.holds;
+    return left;
   };
   const draining = drained();
   // By itself a membership ends only with an error.
@@ -143,14 +144,13 @@ async function serveFleets(
 }
 
 /** Starts the engine and its server, serves, and closes both. */
-async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined): Promise<void> {
-  const {
-    settings,
-    onEvent = () => {},
-    serverCredentials,
-    credentials,
-    startEngine = EngineThread.start,
-  } = run;
+async function live(
+  run: WorkerRun,
+  life: Life,
+  http: HttpEndpoint | undefined,
+  onStarted: (parts: WorkerParts) => void,
+): Promise<void> {
+  const { settings, onEvent = () => {}, security, startEngine = EngineThread.start } = run;
   const { model: modelPath, threads, device, batch, measure } = settings;
   const engine = await startEngine({
     modelPath,
@@ -162,14 +162,12 @@ async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined):
   });
   let server: WorkerServer;
   try {
-    server = await serveWorker(engine, settings.listen, {
-      credentials: serverCredentials,
-      exchangeCredentials: credentials,
-    });
+    server = await serveWorker(engine, settings.listen, security);
   } catch (error) {
     await engine.close();
     throw error;
   }
+  onStarted({ engine, work: server.work });
   try {
     const address = advertisedAddress(settings.listen, server.port, settings.advertise);
     onEvent({ event: "listening", address, http: http?.port ?? null });
@@ -195,16 +193,16 @@ async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined):
 export async function runWorker(run: WorkerRun): Promise<void> {
   const { settings, stop, kill, onEvent = () => {} } = run;
   const life = new Life((state, why) => onEvent({ event: "state", state, why }));
-  const http =
-    settings.http === null
-      ? undefined
-      : await serveHttp(
-          settings.http,
-          healthRoutes({
-            healthy: () => ({ ok: life.state !== "failed", detail: life.state }),
-            ready: () => ({ ok: life.state === "serving", detail: life.state }),
-          }),
-        );
+  const metrics = new WorkerMetrics();
+  let parts: WorkerParts | undefined;
+  const routes = {
+    ...healthRoutes({
+      healthy: () => ({ ok: life.state !== "failed", detail: life.state }),
+      ready: () => ({ ok: life.state === "serving", detail: life.state }),
+    }),
+    "/metrics": metricsRoute(metrics.registry, () => showWorker(metrics, life.state, parts)),
+  };
+  const http = settings.http === null ? undefined : await serveHttp(settings.http, routes);
   let ending: NodeJS.Timeout | undefined;
   const startGrace = () => {
     ending = setTimeout(kill, 1000 * settings.grace);
@@ -212,7 +210,9 @@ export async function runWorker(run: WorkerRun): Promise<void> {
   if (stop.aborted) startGrace();
   else stop.addEventListener("abort", startGrace, { once: true });
   try {
-    await live(run, life, http);
+    await live(run, life, http, (started) => {
+      parts = started;
+    });
   } catch (error) {
     life.enter("failed", error instanceof Error ? error.message : String(error));
     throw error;

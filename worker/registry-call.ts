@@ -1,6 +1,7 @@
 /** One call to one coordinator's registry: from the registration to whatever ends it. */
-import type { ChannelCredentials, ChannelOptions } from "@grpc/grpc-js";
+import type { ChannelOptions } from "@grpc/grpc-js";
 import { DeqfleetError, RetryableError } from "../shared/errors.js";
+import type { TransportSecurity } from "../shared/security/transport-security.js";
 import { SilenceWatch } from "../shared/silence-watch.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
@@ -67,12 +68,12 @@ function optionsFor({ dial, named }: CoordinatorAddress): ChannelOptions {
  */
 export async function callRegistry(
   address: CoordinatorAddress,
-  credentials: ChannelCredentials,
+  { channel, channelOptions: secure }: TransportSecurity,
   { registration, heartbeat }: Membership,
   leave: AbortSignal,
   onAccepted: (call: OpenCall) => void,
 ): Promise<CallEnd> {
-  const client = new protocol.Registry(address.dial, credentials, optionsFor(address));
+  const client = new protocol.Registry(address.dial, channel, { ...optionsFor(address), ...secure });
   // A membership lasts as long as both live: silence ends it, no deadline.
   const call = client.join();
   call.on("error", () => {});
@@ -110,7 +111,10 @@ export async function callRegistry(
     if (leave.aborted) {
       call.end();
       // The coordinator ends its half when it has taken note.
-      await withinTime(farewellMilliseconds, address.named, never, () => orders.next()).catch(() => {});
+      const ended = async () => {
+        while (!(await orders.next()).done);
+      };
+      await withinTime(farewellMilliseconds, address.named, never, ended).catch(() => {});
       return { kind: "left" };
     }
     return { kind: accepted ? "lost" : "unreachable", reason: reasonOf(error) };

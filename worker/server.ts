@@ -1,22 +1,18 @@
 /** The worker's gRPC server: slices, health and reflection. Runs on the main thread, which never computes. */
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { type ChannelCredentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server, type ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { DeqfleetError, FatalError } from "../shared/errors.js";
+import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import { version } from "../shared/version.js";
 import type { WorkerHandlers } from "../shared/wire/generated/deqfleet/v1/Worker.js";
-import {
-  insecureChannel,
-  protocol,
-  protocolDefinition,
-  protocolVersion,
-  serverOptions,
-} from "../shared/wire/protocol.js";
+import { protocol, protocolDefinition, protocolVersion, serverOptions } from "../shared/wire/protocol.js";
 import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
 import { OpenWork } from "./open-work.js";
+import { serveRestorePicture } from "./picture-call.js";
 import { serveSlice } from "./slice-session.js";
 
 /** Name under which the worker's health is asked for. */
@@ -32,26 +28,19 @@ export interface WorkerServer {
   close(): Promise<void>;
 }
 
-/** Security of the connections, by default none, for loopback and test networks. */
-export interface WorkerServerOptions {
-  readonly credentials?: ServerCredentials | undefined;
-  /** Of the channels to the coordinators that slices come from. */
-  readonly exchangeCredentials?: ChannelCredentials | undefined;
-}
-
 /**
  * Serves an engine.
  * @param address host:port; port 0 takes a free one
+ * @param security of the server, and of the channels to the coordinators that slices come from
  * @throws FatalError if the address cannot be bound
  */
 export async function serveWorker(
   engine: Engine,
   address: string,
-  options: WorkerServerOptions = {},
+  security: TransportSecurity = insecureTransport,
 ): Promise<WorkerServer> {
-  const { credentials = ServerCredentials.createInsecure(), exchangeCredentials = insecureChannel } = options;
   const server = new Server(serverOptions);
-  const exchanges = new ExchangeClients(exchangeCredentials);
+  const exchanges = new ExchangeClients(security);
   const work = new OpenWork();
   const instance = randomUUID();
   const health = new HealthImplementation({ "": "SERVING", [workerServiceName]: "SERVING" });
@@ -75,13 +64,14 @@ export async function serveWorker(
     OpenSlice: (call) => {
       void serveSlice(call, engine, exchanges, slices++, work);
     },
+    RestorePicture: (call, reply) => serveRestorePicture(call, reply, engine, work),
   };
   server.addService(protocol.Worker.service, handlers);
   health.addToServer(server);
   new ReflectionService(protocolDefinition).addToServer(server);
   // The supervisor starts a worker again that says it cannot serve.
   void engine.ended.then(() => setUnhealthy(health));
-  const port = await bind(server, address, credentials);
+  const port = await bind(server, address, security.server);
   return {
     port,
     work,

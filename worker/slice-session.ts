@@ -3,8 +3,9 @@
  * one event.
  */
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import { DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
+import { InputError, RetryableError } from "../shared/errors.js";
 import { decodeChain } from "../shared/wire/chain-codec.js";
+import { encodeFailure } from "../shared/wire/failure-codec.js";
 import { FrameReader, FrameWriter } from "../shared/wire/frame-stream.js";
 import type { OpenSliceRequest__Output } from "../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { Round__Output } from "../shared/wire/generated/deqfleet/v1/Round.js";
@@ -145,7 +146,7 @@ export async function serveSlice(
   const reader: Reader = new FrameReader(commands);
   let piece: Piece | undefined;
   try {
-    piece = work.begin();
+    piece = work.begin("slice");
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
@@ -160,9 +161,8 @@ export async function serveSlice(
       await writer.write(await answer(engine, slice, command, reader));
     }
   } catch (error) {
-    const kind = error instanceof DeqfleetError ? error.kind : "retryable";
     // If the stream itself is broken, nobody is left to tell.
-    await writer.write([{ failure: { kind, message: DeqfleetError.messageOf(error) } }]).catch(() => {});
+    await writer.write([{ failure: encodeFailure(error) }]).catch(() => {});
   } finally {
     commands.cancel();
     call.end();

@@ -13,9 +13,10 @@
  */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ChannelCredentials, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import { workerNameSchema } from "../../shared/config/worker-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import type { TransportSecurity } from "../../shared/security/transport-security.js";
 import { SilenceWatch } from "../../shared/silence-watch.js";
 import type { Member as MemberMessage } from "../../shared/wire/generated/deqfleet/v1/Member.js";
 import type { Registration__Output } from "../../shared/wire/generated/deqfleet/v1/Registration.js";
@@ -23,12 +24,7 @@ import type { RegistryHandlers } from "../../shared/wire/generated/deqfleet/v1/R
 import type { RegistryOrder } from "../../shared/wire/generated/deqfleet/v1/RegistryOrder.js";
 import type { WorkerState__Output } from "../../shared/wire/generated/deqfleet/v1/WorkerState.js";
 import type { GrpcServer } from "../../shared/wire/grpc-server.js";
-import {
-  insecureChannel,
-  protocol,
-  protocolVersion,
-  quickCallMilliseconds,
-} from "../../shared/wire/protocol.js";
+import { protocol, protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
 import { unlessAborted, withinTime } from "../../shared/within-time.js";
 import { WorkerChannel } from "../wire/worker-channel.js";
 import type { MemberPool } from "./member-pool.js";
@@ -52,7 +48,7 @@ export interface RegistryOptions {
   /** Silence after which a worker is lost. */
   readonly silenceMilliseconds: number;
   /** Of the channels to workers; default: none, for loopback and test networks. */
-  readonly credentials?: ChannelCredentials | undefined;
+  readonly security?: TransportSecurity | undefined;
   readonly onEvent?: ((event: RegistryEvent) => void) | undefined;
   /** Default: the system's clock. */
   readonly now?: (() => Date) | undefined;
@@ -200,7 +196,7 @@ export class Registry {
   async #reach({ name, address, instance, modelHash }: Registration__Output): Promise<WorkerChannel> {
     let channel: WorkerChannel;
     try {
-      channel = await WorkerChannel.connect(address, this.#options.credentials ?? insecureChannel);
+      channel = await WorkerChannel.connect(address, this.#options.security);
     } catch (error) {
       const reason = DeqfleetError.messageOf(error);
       throw new Refusal(

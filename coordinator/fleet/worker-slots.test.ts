@@ -12,7 +12,7 @@ const limits = { pictures: 4, pixels: 4 * 64 * 64 };
 
 /** Slots on workers 0, 1, ... */
 function slotsOn(workers: number, perCall = limits, chains?: number): WorkerSlots<number> {
-  const slots = new WorkerSlots<number>(chains);
+  const slots = new WorkerSlots<number>({ chains, ahead: 1 });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, perCall);
   return slots;
 }
@@ -48,6 +48,17 @@ describe("a worker holds what fills a call, and one chain more", () => {
     // They fill up evenly, first come, first served.
     expect(workers.slice(0, 4)).toEqual([0, 1, 0, 1]);
     expect(workers.slice(2 * most).every((worker) => worker === undefined)).toBe(true);
+  });
+
+  it.each([
+    ["none", 0, 4],
+    ["one that is ready, one that is read, one that is written", 3, 7],
+  ])("holds ahead %s", async (_, ahead, most) => {
+    const slots = new WorkerSlots<number>({ ahead });
+    slots.join(0, limits);
+    expect(slots.capacity(square(64))).toBe(most);
+    // Of pictures larger than a call as many, and the one that is computed.
+    expect(slots.capacity(square(256))).toBe(1 + ahead);
   });
 
   it("whatever the sizes: a call's worth beside the largest, and everybody is served in the end", async () => {
@@ -161,7 +172,7 @@ describe("workers that join and leave", () => {
   });
 
   it("each is filled up to its own limits", async () => {
-    const slots = new WorkerSlots<string>();
+    const slots = new WorkerSlots<string>({ ahead: 1 });
     slots.join("small", { pictures: 1, pixels: 64 * 64 });
     slots.join("large", { pictures: 8, pixels: 8 * 64 * 64 });
     expect(slots.capacity(square(64))).toBe(2 + 9);

@@ -1,14 +1,25 @@
 /**
  * Which worker takes the next whole chain, and which ones a cut chain gets. A worker holds as many whole chains as fill one of
- * its network calls and one more, which takes the place of the first to end without waiting for the coordinator. The last
+ * its network calls, and some more ahead: they take the places of those that end without waiting for the coordinator. The last
  * chains of a run do not wait on one worker while another may soon be idle: of them a worker holds one call's worth only. A
  * cut chain has its workers for itself.
  */
 import { type BatchLimits, picturesPerCall } from "../../shared/chain/batch-limits.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
-/** Whole chains a worker holds at most, of pictures no larger than fit into a full batch. */
-export const chainsPerWorker = ({ pictures }: BatchLimits): number => pictures + 1;
+/**
+ * Pictures that a worker restores by itself, beside those of a full network call: one is ready to take the place of the first to
+ * end, one is being read, one written.
+ */
+export const picturesAhead = 3;
+
+/** What is known of the work to come. */
+export interface SlotOptions {
+  /** Whole chains to come in all; default: there is no end to them. */
+  readonly chains?: number;
+  /** Whole chains a worker holds beside those that fill one of its network calls, 0 or more; default: {@link picturesAhead}. */
+  readonly ahead?: number;
+}
 
 /** A place on a worker. */
 export interface WorkerSlot<Member> {
@@ -30,6 +41,7 @@ interface Place<Member> {
 interface Waiting<Member> {
   /** Gives it its places, if they are there. */
   admit(places: readonly Place<Member>[]): boolean;
+  reject(error: Error): void;
 }
 
 /** One part of a cut chain: it fills a call, whatever its size. */
@@ -55,10 +67,12 @@ export class WorkerSlots<Member> {
   #waiting: Waiting<Member>[] = [];
   /** Whole chains that have not begun yet. */
   #left: number;
+  readonly #ahead: number;
+  #failed: Error | undefined;
 
-  /** @param chains how many whole chains are to come in all, as far as is known */
-  constructor(chains = Number.POSITIVE_INFINITY) {
+  constructor({ chains = Number.POSITIVE_INFINITY, ahead = picturesAhead }: SlotOptions = {}) {
     this.#left = chains;
+    this.#ahead = ahead;
   }
 
   /** A worker is there, with nothing to do. */
@@ -74,11 +88,17 @@ export class WorkerSlots<Member> {
     this.#admit();
   }
 
+  /** No worker will ever join: whoever waits, or will wait, gets the reason. */
+  fail(error: Error): void {
+    this.#failed = error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+
   /**
    * Waits for a place for a whole chain.
    * @param size of the chain's canvas; undefined where it is not known
    * @param alone whether nothing else may run on that worker meanwhile
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquire(size: PictureSize | undefined, alone: boolean, signal: AbortSignal): Promise<WorkerSlot<Member>> {
     return this.#wait(signal, (places) => {
@@ -95,7 +115,7 @@ export class WorkerSlots<Member> {
    * Waits for workers with nothing else to do, for one cut chain.
    * @param slices workers wanted, 1 or more; all there are, where there are fewer
    * @returns one slot a worker, 1 or more
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquireGroup(slices: number, signal: AbortSignal): Promise<readonly WorkerSlot<Member>[]> {
     return this.#wait(signal, (places) => {
@@ -130,8 +150,9 @@ export class WorkerSlots<Member> {
     const share = shareOf(place, size);
     // The last ones fill up a call.
     if (this.#left * share <= this.#places.size) return load(place) + share <= 1 + rounding;
-    // Beside one chain that waits its turn, there has to be room in the call.
-    return load(place) - Math.max(...place.held) < 1 - rounding;
+    // Beside those that wait their turn, there has to be room in the call.
+    const counted = place.held.toSorted((a, b) => b - a).slice(this.#ahead);
+    return counted.reduce((sum, one) => sum + one, 0) < 1 - rounding;
   }
 
   #take(place: Place<Member>, share: number, alone: boolean): WorkerSlot<Member> {
@@ -153,6 +174,7 @@ export class WorkerSlots<Member> {
     take: (places: readonly Place<Member>[]) => Given | undefined,
   ): Promise<Given> {
     signal.throwIfAborted();
+    if (this.#failed) throw this.#failed;
     return new Promise((resolve, reject) => {
       const waiting: Waiting<Member> = {
         admit: (places) => {
@@ -161,6 +183,10 @@ export class WorkerSlots<Member> {
           signal.removeEventListener("abort", onAbort);
           resolve(given);
           return true;
+        },
+        reject: (error) => {
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
         },
       };
       const onAbort = () => {

@@ -2,9 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveRestoreSettings } from "../../shared/config/restore-settings.js";
+import { finite } from "../../shared/finite.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { describeMachine, describeVersions } from "./machine.js";
-import { countItems, finite, type RestoreReport, reportSchema, writeReport } from "./report.js";
+import { countItems, type RestoreReport, reportSchema, writeReport } from "./report.js";
 import { emptyItem } from "./restore-picture.js";
 
 const settings = resolveRestoreSettings(

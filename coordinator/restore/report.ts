@@ -92,9 +92,6 @@ export const reportSchema = z.strictObject({
 /** What a run leaves behind beside the pictures. */
 export type RestoreReport = z.infer<typeof reportSchema>;
 
-/** The number itself, or null where JSON could not hold it. */
-export const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
-
 /** How many pictures ended how. */
 export function countItems(items: readonly ReportItem[]): RestoreReport["run"]["counts"] {
   const counts = { done: 0, skipped: 0, failed: 0, cancelled: 0 };

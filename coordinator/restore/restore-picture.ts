@@ -2,17 +2,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
-import type { WorkerSlots } from "../fleet/worker-slots.js";
-import type { Fleet } from "../fleet.js";
+import { finite } from "../../shared/finite.js";
 import type { ChosenPlan } from "../planner/choose-plan.js";
-import type { PrefixScan } from "../solver/prefix-scan.js";
-import { type RoundProgress, type Solution, solveSerial, solveTimeParallel } from "../solver/solve-chain.js";
-import type { CanvasOperators } from "./canvas.js";
-import { finishPicture, saveMeasurement } from "./finish-picture.js";
-import type { Gate } from "./gate.js";
+import type { RoundProgress } from "../solver/solve-chain.js";
 import type { PicturePlace } from "./picture-places.js";
-import { type PreparedPicture, preparePicture } from "./prepare-picture.js";
-import { finite, type ReportItem } from "./report.js";
+import type { ReportItem } from "./report.js";
+import { type CutParts, CutRestoration } from "./restore-cut.js";
+import type { WholeRestoration } from "./restore-whole.js";
+import type { RestoredFile } from "./restored-file.js";
 
 /** Attempts a picture gets in all, where its errors are retryable. */
 export const pictureAttempts = 3;
@@ -21,17 +18,9 @@ export const pictureAttempts = 3;
 const retryMilliseconds = 250;
 
 /** What all pictures of a run share. */
-export interface RunParts {
-  readonly settings: RestoreSettings;
-  readonly fleet: Fleet;
-  readonly operators: CanvasOperators;
-  readonly scan: PrefixScan;
+export interface RunParts extends CutParts {
   readonly plan: ChosenPlan;
-  /** Where whole chains run; a worker is its number in the fleet. */
-  readonly slots: WorkerSlots<number>;
-  /** Lets pictures in that are read ahead and wait for a worker; their number bounds the memory. */
-  readonly intake: Gate;
-  readonly signal: AbortSignal;
+  readonly whole: WholeRestoration;
 }
 
 /** Told of what happens to the picture. */
@@ -60,35 +49,16 @@ export function emptyItem(place: PicturePlace, settings: RestoreSettings): Repor
   };
 }
 
-/** Runs a whole chain on the worker that has the least to do; `begin` is called when it has a place there. */
-async function solveWhole(
-  { chain }: PreparedPicture,
-  attempt: number,
-  { fleet, slots, signal }: RunParts,
-  begin: () => void,
-): Promise<Solution> {
-  // A picture that brings its worker down takes those beside it along: for its last attempt it gets a worker alone.
-  const slot = await slots.acquire(chain.canvas, attempt === pictureAttempts, signal);
-  try {
-    begin();
-    return await solveSerial(chain, fleet.host, slot.worker, signal);
-  } finally {
-    slot.release();
-  }
-}
+/** Makes one attempt; calls `begin` when the picture is at work. */
+type Attempt = (attempt: number, begin: () => void) => Promise<RestoredFile>;
 
-function solveCut(
-  { chain, canvas }: PreparedPicture,
-  { settings, fleet, scan, signal }: RunParts,
-  onRound: (progress: RoundProgress) => void,
-): Promise<Solution> {
-  const { tol: tolerance, maxRounds, window } = settings;
-  const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
-  const parts = { host: fleet.host, scan, operator: canvas.operator };
-  return solveTimeParallel(chain, limits, parts, signal, (progress) => {
-    signal.throwIfAborted();
-    onRound(progress);
-  });
+function attemptsOf(place: PicturePlace, parts: RunParts, onRound: PictureObserver["round"]): Attempt {
+  if (parts.plan === "serial") {
+    // A picture that brings its worker down takes those beside it along: for its last attempt it gets a worker alone.
+    return (attempt, begin) => parts.whole.restore(place, attempt === pictureAttempts, begin);
+  }
+  const cut = new CutRestoration(place, parts);
+  return (_, begin) => cut.restore(begin, onRound);
 }
 
 /** The item of a restored picture and the SHA-256 of its file. */
@@ -107,50 +77,39 @@ export async function restorePicture(
   parts: RunParts,
   observer: PictureObserver,
 ): Promise<RestoredPicture | { readonly item: ReportItem; readonly outputHash: undefined }> {
-  const { settings, operators, plan, intake, signal } = parts;
-  const leaveIntake = await intake.enter();
-  const started = performance.now();
+  const { settings, plan, signal } = parts;
+  let started = performance.now();
   const elapsed = () => (performance.now() - started) / 1000;
+  const attemptOnce = attemptsOf(place, parts, observer.round);
   let attempts = 0;
   try {
     signal.throwIfAborted();
-    const prepared = await preparePicture(place, settings, operators);
-    if (place.measurement !== undefined) await saveMeasurement(place.measurement, prepared, settings.task);
-    let solution: Solution | undefined;
-    while (solution === undefined) {
+    let restored: RestoredFile | undefined;
+    while (restored === undefined) {
       const attempt = ++attempts;
-      const begin = () => {
-        leaveIntake();
-        observer.attempt(attempt);
-      };
       try {
-        if (plan === "serial") solution = await solveWhole(prepared, attempt, parts, begin);
-        else {
-          begin();
-          solution = await solveCut(prepared, parts, observer.round);
-        }
+        restored = await attemptOnce(attempt, () => {
+          // Whole pictures wait for a worker before that.
+          if (plan === "serial" && attempt === 1) started = performance.now();
+          observer.attempt(attempt);
+        });
       } catch (error) {
         if (!(error instanceof RetryableError) || attempts >= pictureAttempts || signal.aborted) throw error;
         await delay(retryMilliseconds, undefined, { signal });
       }
     }
-    signal.throwIfAborted();
-    const { outputHash, ...judgement } = await finishPicture(place, prepared, solution.picture);
-    const { rounds, evaluations, converged, losses, fallback, seconds } = solution;
+    const { outputHash, judgement, residuals, fallback, seconds, ...known } = restored;
     const total = elapsed();
     const other = Math.max(0, total - seconds.model - seconds.wire);
     const item: ReportItem = {
       ...emptyItem(place, settings),
       status: "done",
       plan,
-      rounds,
-      evaluations,
-      residuals: solution.residuals.map(finite),
-      converged,
+      ...known,
+      residuals: residuals.map(finite),
       ...judgement,
       seconds: { total, model: seconds.model, wire: seconds.wire, other },
       attempts,
-      losses,
       ...(fallback && { fallback }),
       ...(place.measurement === undefined ? {} : { measurement: place.measurement }),
     };
@@ -166,8 +125,6 @@ export async function restorePicture(
       item: { ...empty, status: "failed", plan, seconds, error: message, attempts },
       outputHash: undefined,
     };
-  } finally {
-    leaveIntake();
   }
 }
 

@@ -1,23 +1,25 @@
 /**
  * The pictures of a run over one fleet: whole chains side by side, several on each worker, or one chain at a time cut over
- * all workers. Side by side, the next pictures are read and the last ones written while the workers compute.
+ * all workers.
  */
 import { setMaxListeners } from "node:events";
 import { batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { FatalError } from "../../shared/errors.js";
 import type { Mask } from "../../shared/pictures/mask.js";
-import { chainsPerWorker, WorkerSlots } from "../fleet/worker-slots.js";
+import { CanvasOperators } from "../../shared/restore/canvas.js";
+import { LocatedFiles } from "../../shared/restore/located-files.js";
+import { openStore } from "../../shared/storage/open-store.js";
+import { picturesAhead, WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
 import { choosePlan, type PlanChoice } from "../planner/choose-plan.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
-import { CanvasOperators } from "./canvas.js";
-import { Gate } from "./gate.js";
 import type { Journal } from "./journal.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
 import type { RestoreEvent } from "./restore-event.js";
 import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
+import { WholeRestoration } from "./restore-whole.js";
 
 /** A picture that has to be restored. */
 export interface PendingPicture {
@@ -31,6 +33,8 @@ export interface PicturesRun {
   readonly pending: readonly PendingPicture[];
   readonly settings: RestoreSettings;
   readonly mask: Mask | undefined;
+  /** SHA-256 of the mask's file; null without one. */
+  readonly maskHash: string | null;
   readonly fleet: Fleet;
   readonly journal: Journal;
   readonly signal: AbortSignal;
@@ -70,7 +74,7 @@ async function restoreAndRecord(
  * @throws FatalError after all work has stopped, if nothing more can be written
  */
 export async function runPictures(run: PicturesRun): Promise<void> {
-  const { pending, settings, mask, fleet, signal, onPlan } = run;
+  const { pending, settings, mask, maskHash, fleet, signal, onPlan } = run;
   const { steps, method, maxRounds } = settings;
   const workers = fleet.host.width;
   const plan = choosePlan({
@@ -83,22 +87,23 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   });
   onPlan(plan);
   const limits = batchLimits(settings.batch);
-  const slots = new WorkerSlots<number>(pending.length);
+  const slots = new WorkerSlots<number>({ chains: pending.length, ahead: picturesAhead });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
   const stop = new AbortController();
   const scan = new PrefixScan();
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  // One listener a picture in flight is no leak, however many that are.
+  setMaxListeners(0, stopped);
   const parts: RunParts = {
     settings,
     fleet,
     operators: new CanvasOperators(settings.task, fleet.network, mask),
     scan,
     plan: plan.chosen,
-    slots,
-    intake: new Gate(workers),
-    signal: AbortSignal.any([signal, stop.signal]),
+    files: new LocatedFiles(openStore),
+    whole: new WholeRestoration({ settings, maskHash, fleet, slots, signal: stopped }),
+    signal: stopped,
   };
-  // One listener a picture in flight is no leak, however many that are.
-  setMaxListeners(0, parts.signal);
   const queue = pending.values();
   const lane = async (): Promise<void> => {
     // All lanes draw from one iterator, so every picture is taken once.
@@ -112,8 +117,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
       }
     }
   };
-  // For each worker, beside the pictures it holds, one that is being read and one that is being written.
-  const most = workers * (chainsPerWorker(limits) + 2);
+  const most = workers * (limits.pictures + picturesAhead);
   const lanes = plan.chosen === "serial" ? Math.min(most, pending.length) : 1;
   const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
   await scan.release();

@@ -66,6 +66,8 @@ interface RunRecord {
   readonly places: readonly PicturePlace[];
   readonly items: Map<PicturePlace, ReportItem>;
   readonly modelHash: string;
+  /** null without a mask. */
+  readonly maskHash: string | null;
   settings: RestoreSettings;
   plan: PlanChoice | undefined;
   workers: readonly WorkerDescription[];
@@ -83,11 +85,10 @@ async function hashOf(option: string, path: string): Promise<string> {
 /** Settles the pictures that an earlier run finished and returns the others. */
 async function findPending(
   record: RunRecord,
-  maskHash: string | null,
   journal: Journal,
   signal: AbortSignal,
 ): Promise<PendingPicture[]> {
-  const { settings, places, items, modelHash } = record;
+  const { settings, places, items, modelHash, maskHash } = record;
   const pending: PendingPicture[] = [];
   for (const place of places) {
     if (signal.aborted) break;
@@ -177,6 +178,7 @@ async function restorePending(
       pending,
       settings: record.settings,
       mask,
+      maskHash: record.maskHash,
       fleet,
       journal,
       signal,
@@ -225,6 +227,7 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
     places,
     items,
     modelHash,
+    maskHash,
     settings,
     plan: undefined,
     workers: [],
@@ -232,7 +235,7 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
   };
   const journal = await Journal.open(settings.out);
   try {
-    const pending = await findPending(record, maskHash, journal, signal);
+    const pending = await findPending(record, journal, signal);
     for (const [place, item] of items)
       onEvent({ event: "picture-skipped", picture: place.relativePath, item });
     if (pending.length > 0 && !signal.aborted) {

@@ -10,8 +10,9 @@ import type {
   Slice,
   SliceSpec,
 } from "../../shared/chain/slice-host.js";
-import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { encodeChain } from "../../shared/wire/chain-codec.js";
+import { decodeFailure } from "../../shared/wire/failure-codec.js";
 import { FrameReader } from "../../shared/wire/frame-stream.js";
 import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Seconds.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
@@ -40,13 +41,6 @@ const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 
 const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
   message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
-
-function failureOf(kind: string, message: string): DeqfleetError {
-  if (kind === "picture") return new PictureError(message);
-  if (kind === "input") return new InputError(message);
-  if (kind === "fatal") return new FatalError(message);
-  return new RetryableError(message);
-}
 
 /** Implements {@link Slice} over gRPC. */
 export class GrpcSlice implements Slice {
@@ -185,7 +179,7 @@ export class GrpcSlice implements Slice {
         );
         const event = await Promise.race([answer, sent.then(() => answer)]);
         if (!event) throw new RetryableError(`worker ${address} closed the slice`);
-        if (event.failure) throw failureOf(event.failure.kind, event.failure.message);
+        if (event.failure) throw decodeFailure(event.failure);
         if (event.event !== expected) {
           throw new RetryableError(`worker ${address} answered ${event.event} where ${expected} was due`);
         }

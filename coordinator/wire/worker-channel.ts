@@ -1,21 +1,23 @@
 /** The coordinator's channel to one worker: handshake, health, slices. */
 import {
-  type ChannelCredentials,
   type ClientReadableStream,
+  type ClientUnaryCall,
   makeGenericClientConstructor,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { FatalError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
+import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
+import type { RestorePictureRequest } from "../../shared/wire/generated/deqfleet/v1/RestorePictureRequest.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { WorkerClient } from "../../shared/wire/generated/deqfleet/v1/Worker.js";
 import {
   channelOptions,
   deadlineIn,
-  insecureChannel,
   protocol,
   protocolVersion,
   quickCallMilliseconds,
@@ -43,7 +45,7 @@ export class WorkerChannel {
     address: string,
     client: WorkerClient,
     reply: HandshakeReply__Output,
-    credentials: ChannelCredentials,
+    { channel, channelOptions: secure }: TransportSecurity,
   ) {
     const { fixedHeight: height, fixedWidth: width } = reply;
     this.address = address;
@@ -58,15 +60,18 @@ export class WorkerChannel {
     this.pid = reply.pid;
     this.instance = reply.instance;
     this.#client = client;
-    this.#health = new HealthClient(address, credentials, channelOptions);
+    this.#health = new HealthClient(address, channel, { ...channelOptions, ...secure });
   }
 
   /**
    * Shakes hands.
    * @throws FatalError if the worker speaks another version of the protocol, RetryableError if it does not answer
    */
-  static async connect(address: string, credentials = insecureChannel): Promise<WorkerChannel> {
-    const client = new protocol.Worker(address, credentials, channelOptions);
+  static async connect(address: string, security = insecureTransport): Promise<WorkerChannel> {
+    const client = new protocol.Worker(address, security.channel, {
+      ...channelOptions,
+      ...security.channelOptions,
+    });
     try {
       const reply = await handshake(client, address);
       if (reply.protocolVersion !== protocolVersion) {
@@ -74,7 +79,7 @@ export class WorkerChannel {
           `worker ${address} (deqfleet ${reply.version}) speaks protocol ${reply.protocolVersion}, this coordinator ${protocolVersion}: install the same version of deqfleet on both`,
         );
       }
-      return new WorkerChannel(address, client, reply, credentials);
+      return new WorkerChannel(address, client, reply, security);
     } catch (error) {
       client.close();
       throw error;
@@ -107,6 +112,44 @@ export class WorkerChannel {
     this.#calls.add(call);
     call.once("status", () => this.#calls.delete(call));
     return call;
+  }
+
+  /**
+   * Asks for a whole picture.
+   * @throws RetryableError if the worker was lost or did not answer in time, the signal's reason when it aborts
+   */
+  restorePicture(
+    request: RestorePictureRequest,
+    milliseconds: number,
+    signal: AbortSignal,
+  ): Promise<RestorePictureReply__Output> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let call: ClientUnaryCall | undefined;
+      const cancel = () => {
+        reject(signal.reason);
+        call?.cancel();
+      };
+      const lose = (cause: unknown) => {
+        const reason = this.#abandoned ?? DeqfleetError.messageOf(cause);
+        reject(new RetryableError(`worker ${this.address} was lost: ${reason}`, { cause }));
+      };
+      const settle = (error: ServiceError | null, reply?: RestorePictureReply__Output) => {
+        signal.removeEventListener("abort", cancel);
+        if (call) this.#calls.delete(call);
+        if (reply) resolve(reply);
+        else lose(error);
+      };
+      try {
+        call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+      } catch (error) {
+        // A client that was closed throws at once.
+        lose(error);
+        return;
+      }
+      this.#calls.add(call);
+      signal.addEventListener("abort", cancel, { once: true });
+    });
   }
 
   /** Why the worker was given up; undefined while it is not. */

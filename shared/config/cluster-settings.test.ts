@@ -14,6 +14,9 @@ const surroundings = {
   defaultName: "host-7",
 };
 
+/** What all processes have, unless they are told otherwise. */
+const processDefaults = { tls: null, log: "text", logLevel: "info", traces: null };
+
 describe("a worker's settings", () => {
   it("have the documented defaults, which find a coordinator on the same machine", () => {
     expect(resolveWorkerSettings({}, {}, surroundings)).toEqual({
@@ -25,6 +28,7 @@ describe("a worker's settings", () => {
       name: "host-7",
       device: "cpu",
       threads: 6,
+      ...processDefaults,
       batch: null,
       grace: 60,
       measure: 3,
@@ -64,6 +68,7 @@ describe("a coordinator's settings", () => {
   it("have the documented defaults", () => {
     expect(resolveCoordinatorSettings({}, {})).toEqual({
       listen: "127.0.0.1:7700",
+      ...processDefaults,
       advertise: null,
       http: null,
       heartbeat: 2,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { InputError } from "../errors.js";
 import { addressSchema } from "../wire/address.js";
 import { secondsSchema } from "./options.js";
+import { type ProcessSettings, processOptions, resolveProcessSettings } from "./process-settings.js";
 
 /** Where a coordinator listens, and is looked for, if nothing is said. */
 export const defaultCoordinatorAddress = "127.0.0.1:7700";
@@ -15,6 +16,7 @@ export const coordinatorOptionsSchema = z
     http: addressSchema,
     heartbeat: secondsSchema,
     silence: secondsSchema,
+    ...processOptions,
   })
   .partial();
 
@@ -22,7 +24,7 @@ export const coordinatorOptionsSchema = z
 export type CoordinatorOptions = z.infer<typeof coordinatorOptionsSchema>;
 
 /** What a coordinator is. */
-export interface CoordinatorSettings {
+export interface CoordinatorSettings extends ProcessSettings {
   /** Where it listens, HOST:PORT. */
   readonly listen: string;
   /** Where workers reach it; null: under the host it listens on. A port of 0 stands for the one it got. */
@@ -37,7 +39,7 @@ export interface CoordinatorSettings {
 
 /**
  * Fills in defaults. Options on the command line win over the same options of a configuration file.
- * @throws InputError if workers would be given up between two heartbeats
+ * @throws InputError if workers would be given up between two heartbeats, or some TLS files are missing
  */
 export function resolveCoordinatorSettings(
   flags: CoordinatorOptions,
@@ -57,5 +59,6 @@ export function resolveCoordinatorSettings(
     http: options.http ?? null,
     heartbeat,
     silence,
+    ...resolveProcessSettings(options),
   };
 }

@@ -45,15 +45,19 @@ const unreadable = (path: string, reason: string, cause: unknown): PictureError 
     },
   );
 
-const readBytes = async (path: string): Promise<Buffer> => {
+/**
+ * The bytes of an input file.
+ * @throws PictureError naming the file if it cannot be read
+ */
+export async function readInputFile(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw unreadable(path, "the picture cannot be read", cause);
+    throw unreadable(path, "it cannot be read", cause);
   }
-};
+}
 
-const readMetadata = async (path: string, bytes: Buffer): Promise<Metadata> => {
+const readMetadata = async (path: string, bytes: Uint8Array): Promise<Metadata> => {
   if (bytes.length === 0) throw new PictureError(`${path}: the file is empty; replace it or leave it out`);
   try {
     // The limit is checked by the caller, whose message names the size.
@@ -96,7 +100,7 @@ const checkHeader = (path: string, metadata: Metadata, maxPixels: number): Heade
 
 const decodeSamples = async (
   path: string,
-  bytes: Buffer,
+  bytes: Uint8Array,
   { bitDepth, gray, profile, convertsIn16Bit }: Header,
 ): Promise<{ samples: Uint8Array | Uint16Array; channels: number; height: number; width: number }> => {
   // "error" fails on truncated files but lets pass what only draws a warning (stray bytes between JPEG markers, unknown
@@ -124,17 +128,31 @@ const decodeSamples = async (
   }
 };
 
+/** What is decoded. */
+export interface DecodeOptions {
+  /** Refused above this many pixels, by the header alone; default {@link defaultMaxPixels}. */
+  readonly maxPixels?: number;
+}
+
 /**
- * Decodes a PNG, JPEG, WebP or TIFF file: EXIF orientation applied, colour profiles and CMYK converted to sRGB, gray
- * replicated, 16 bits kept, transparency apart, the first frame of animations.
- * @param maxPixels refused above this many pixels, by the header alone; default {@link defaultMaxPixels}
+ * Reads and decodes a file, see {@link decodePictureBytes}.
  * @throws PictureError naming the file if it is unreadable, damaged, truncated, empty or too large
  */
-export async function decodePicture(
+export async function decodePicture(path: string, options: DecodeOptions = {}): Promise<Picture> {
+  return decodePictureBytes(await readInputFile(path), path, options);
+}
+
+/**
+ * Decodes the content of a PNG, JPEG, WebP or TIFF file: EXIF orientation applied, colour profiles and CMYK converted to sRGB,
+ * gray replicated, 16 bits kept, transparency apart, the first frame of animations.
+ * @param path names the file in errors
+ * @throws PictureError naming the file if it is damaged, truncated, empty or too large
+ */
+export async function decodePictureBytes(
+  bytes: Uint8Array,
   path: string,
-  { maxPixels = defaultMaxPixels }: { readonly maxPixels?: number } = {},
+  { maxPixels = defaultMaxPixels }: DecodeOptions = {},
 ): Promise<Picture> {
-  const bytes = await readBytes(path);
   const header = checkHeader(path, await readMetadata(path, bytes), maxPixels);
   const { samples, channels, height, width } = await decodeSamples(path, bytes, header);
   const { format, bitDepth, gray, profile } = header;

@@ -1,8 +1,7 @@
-/** Network output to picture files: [-1, 1] values rounded to codes, encoded by libvips, written all or nothing. */
+/** Network output to the content of picture files: [-1, 1] values rounded to codes, encoded by libvips. */
 import sharp, { type Sharp } from "sharp";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import type { PictureShape } from "../operators/operator.js";
-import { writeFileAtomic } from "./atomic-write.js";
 import {
   formatOfPath,
   isMeasurementPath,
@@ -11,13 +10,13 @@ import {
   pictureExtensions,
 } from "./picture-format.js";
 
-/** How and where a picture is written. */
+/** How a picture is encoded. */
 export interface EncodeOptions {
   /** Bits a channel. 16 is kept in PNG and TIFF; JPEG and WebP hold 8. */
   readonly bitDepth: 8 | 16;
   /** [H, W] in [0, 1], not premultiplied; left out in JPEG, which has no transparency. */
   readonly alpha?: Float32Array | undefined;
-  /** The file to write; its extension decides the format. */
+  /** The file it is for: its extension decides the format, and errors name it. */
   readonly path: string;
 }
 
@@ -82,17 +81,17 @@ const toCodes = (
 };
 
 /**
- * Encodes [3, H, W] or [1, H, W] values in [-1, 1] (clamped; (v + 1) / 2 * maximum rounded to nearest) and writes the file
- * atomically, creating its folders. PNG, WebP and TIFF are lossless; JPEG has quality 95 without chroma subsampling.
+ * Encodes [3, H, W] or [1, H, W] values in [-1, 1] (clamped; (v + 1) / 2 * maximum rounded to nearest). PNG, WebP and TIFF are
+ * lossless; JPEG has quality 95 without chroma subsampling.
+ * @returns the file's content
  * @throws InputError if the extension is no picture's or the values do not fit `shape`
  * @throws PictureError if a value is not finite or the format cannot hold the size (JPEG 65535, WebP 16383 pixels a side)
- * @throws FatalError if the file cannot be written (see {@link writeFileAtomic})
  */
 export async function encodePicture(
   values: Float32Array,
   shape: PictureShape,
   options: EncodeOptions,
-): Promise<void> {
+): Promise<Uint8Array> {
   const { bitDepth, path } = options;
   const format = formatOfPath(path);
   if (format === undefined) {
@@ -106,9 +105,8 @@ export async function encodePicture(
   const stride = channels === 1 ? (alpha === undefined ? 1 : 2) : alpha === undefined ? 3 : 4;
   const space = channels === 1 ? (wide ? "grey16" : "b-w") : wide ? "rgb16" : "srgb";
   const raw = { height, width, channels: stride } as const;
-  let file: Buffer;
   try {
-    file = await compressed(
+    return await compressed(
       sharp(codes, { raw, limitInputPixels: false }).toColourspace(space),
       format,
     ).toBuffer();
@@ -118,5 +116,4 @@ export async function encodePicture(
       { cause },
     );
   }
-  await writeFileAtomic(path, file);
 }

@@ -1,6 +1,6 @@
 /** Inpainting masks from picture files: white is kept, black is missing. */
 import { InputError, PictureError } from "../errors.js";
-import { decodePicture, type Picture } from "./decode.js";
+import { decodePictureBytes, type Picture, readInputFile } from "./decode.js";
 import type { PictureSize } from "./pad.js";
 
 /** Which pixels of a picture were measured. */
@@ -9,23 +9,31 @@ export interface Mask extends PictureSize {
   readonly kept: Uint8Array;
 }
 
-const decode = async (path: string): Promise<Picture> => {
-  try {
-    return await decodePicture(path);
-  } catch (error) {
-    if (!(error instanceof PictureError)) throw error;
-    throw new InputError(`mask ${error.message}`, { cause: error });
-  }
+/** What ails the file of a mask is no fault of a picture. */
+const asMask = (error: unknown): never => {
+  if (!(error instanceof PictureError)) throw error;
+  throw new InputError(`mask ${error.message}`, { cause: error });
 };
 
 /**
- * Reads a mask. A pixel is kept where its gray value (BT.601 luma of the code values) is at least 0.5; transparency is
- * ignored.
+ * Reads and decodes a mask, see {@link decodeMask}.
  * @param expected the size the mask must have
  * @throws InputError if the file is no picture, has another size or keeps no pixel at all
  */
 export async function readMask(path: string, expected?: PictureSize): Promise<Mask> {
-  const { shape, values } = await decode(path);
+  return decodeMask(await readInputFile(path).catch(asMask), path, expected);
+}
+
+/**
+ * Decodes the content of a mask's file. A pixel is kept where its gray value (BT.601 luma of the code values) is at least 0.5; transparency is
+ * ignored.
+ * @param path names the file in errors
+ * @param expected the size the mask must have
+ * @throws InputError if the file is no picture, has another size or keeps no pixel at all
+ */
+export async function decodeMask(bytes: Uint8Array, path: string, expected?: PictureSize): Promise<Mask> {
+  const picture: Picture = await decodePictureBytes(bytes, path).catch(asMask);
+  const { shape, values } = picture;
   const { height, width } = shape;
   if (expected !== undefined && (expected.height !== height || expected.width !== width)) {
     throw new InputError(

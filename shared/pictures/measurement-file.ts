@@ -2,11 +2,9 @@
  * Measurements that are no picture (compressed sensing) as safetensors files: one tensor `y` and, as metadata, the task, the
  * size of the picture that was measured and the settings of the operator.
  */
-import { readFile } from "node:fs/promises";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import type { PictureShape } from "../operators/operator.js";
 import { decodeSafetensors, encodeSafetensors, float32Tensor } from "../safetensors.js";
-import { writeFileAtomic } from "./atomic-write.js";
 import type { PictureSize } from "./pad.js";
 
 /** A measurement y = A x + n and what is needed to build A again. */
@@ -24,11 +22,11 @@ export interface Measurement {
 }
 
 /**
- * Writes a measurement atomically.
+ * The content of a measurement's file.
+ * @param path names the file in errors
  * @throws InputError if the values do not fit the measurement's shape
- * @throws FatalError if the file cannot be written
  */
-export async function writeMeasurement(path: string, contents: Measurement): Promise<void> {
+export function encodeMeasurement(path: string, contents: Measurement): Uint8Array {
   const { task, values, measurement, picture, settings } = contents;
   const shape = [measurement.channels, measurement.height, measurement.width];
   const expected = shape.reduce((a, b) => a * b);
@@ -38,7 +36,7 @@ export async function writeMeasurement(path: string, contents: Measurement): Pro
     );
   }
   const metadata = { task, height: String(picture.height), width: String(picture.width), settings };
-  await writeFileAtomic(path, encodeSafetensors({ y: { shape, values } }, metadata));
+  return encodeSafetensors({ y: { shape, values } }, metadata);
 }
 
 const parse = (path: string, bytes: Uint8Array): Measurement => {
@@ -72,12 +70,12 @@ const parse = (path: string, bytes: Uint8Array): Measurement => {
 };
 
 /**
- * Reads what {@link writeMeasurement} wrote.
- * @throws PictureError naming the file if it is unreadable, truncated, lacks metadata or holds a non-finite value
+ * The inverse of {@link encodeMeasurement}.
+ * @param path names the file in errors
+ * @throws PictureError naming the file if it is truncated, lacks metadata or holds a non-finite value
  */
-export async function readMeasurement(path: string): Promise<Measurement> {
+export function decodeMeasurement({ buffer, byteOffset, byteLength }: Uint8Array, path: string): Measurement {
   try {
-    const { buffer, byteOffset, byteLength } = await readFile(path);
     // As a plain Uint8Array: slices of a Buffer share its memory, and the decoder relies on slices being copies.
     return parse(path, new Uint8Array(buffer, byteOffset, byteLength));
   } catch (cause) {

@@ -17,7 +17,7 @@ import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto"];
 

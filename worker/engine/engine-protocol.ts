@@ -1,10 +1,12 @@
 /** What the worker's main thread and its engine thread say to each other. Buffers are transferred, never copied. */
+import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -64,16 +66,37 @@ export interface EngineRequest {
   readonly task: EngineTask;
 }
 
+/** Sent instead of a request: the engine is wanted no more, whatever it has left to do. */
+export const endEngine = "end";
+
+/** Somebody else whom the engine is to serve: by this port whole chains come, as calls with a ChainSpec (port-calls.ts). */
+export interface EngineConnection {
+  readonly chains: MessagePort;
+}
+
 /** An error that crossed the thread border. */
 export interface EngineFailure {
   readonly kind: ErrorKind;
   readonly message: string;
 }
 
+/** Bytes that the engine's thread holds, beyond the sessions of the runtime. */
+export interface EngineMemory {
+  /** States, kernels, tensors on their way. */
+  readonly buffers: number;
+  readonly heap: number;
+}
+
 /** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
-  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
+  | {
+      readonly type: "costs";
+      /** Points of the cost curve that changed. */
+      readonly points: readonly CostPoint[];
+      readonly totals: readonly CallTotals[];
+      readonly memory: EngineMemory;
+    }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

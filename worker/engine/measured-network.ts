@@ -10,6 +10,14 @@ const latestCalls = 15;
 /** Combinations of batch and size that are kept; the one not seen for longest is forgotten. */
 const keptPoints = 256;
 
+/** All calls of one batch, whatever their sizes. */
+export interface CallTotals {
+  readonly batch: number;
+  readonly calls: number;
+  /** Seconds. */
+  readonly seconds: number;
+}
+
 interface Measured {
   readonly batch: number;
   readonly size: PictureSize;
@@ -32,6 +40,7 @@ export class MeasuredNetwork implements NoiseEstimator {
   /** In the order of the last call. */
   readonly #measured = new Map<string, Measured>();
   readonly #changed = new Set<string>();
+  readonly #totals = new Map<number, CallTotals>();
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(inner: NoiseEstimator, now: () => number = () => performance.now()) {
@@ -63,7 +72,14 @@ export class MeasuredNetwork implements NoiseEstimator {
     return points;
   }
 
+  /** What all calls so far took together, by batch. */
+  callTotals(): CallTotals[] {
+    return [...this.#totals.values()];
+  }
+
   #note(batch: number, { height, width }: PictureSize, seconds: number): void {
+    const before = this.#totals.get(batch) ?? { calls: 0, seconds: 0 };
+    this.#totals.set(batch, { batch, calls: before.calls + 1, seconds: before.seconds + seconds });
     const key = `${batch} ${height}x${width}`;
     const measured = this.#measured.get(key) ?? { batch, size: { height, width }, latest: [], calls: 0 };
     measured.calls++;

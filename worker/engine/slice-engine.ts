@@ -1,7 +1,7 @@
 /** Opens slices over one network, keeping the kernels of the operators in use. */
 import { createHash } from "node:crypto";
 import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.js";
-import type { SliceSpec } from "../../shared/chain/slice-host.js";
+import type { ChainSpec, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
 import { RowPool } from "../../shared/kernels/row-pool.js";
 import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
 import type { SessionLimits } from "../../shared/onnx/session.js";
@@ -9,19 +9,20 @@ import { createOperator } from "../../shared/operators/task.js";
 import { ChainBatcher } from "./chain-batcher.js";
 import { EngineSlice } from "./engine-slice.js";
 import type { NoiseEstimator } from "./network.js";
+import { SerialChain } from "./serial-chain.js";
 
 /** Operators whose kernels are kept: pictures of one dataset mostly share one. */
 const keptOperators = 4;
 
-/** Blocks of rows kept for the next pictures: as many as there are mostly in flight. */
-const keptBlocks = 4;
+/** Blocks of rows kept for the next pictures, beside those of a full network call. */
+const keptBlocks = 2;
 
 /** One per network session. Slices it opened may be used side by side, one call at a time each; serial ones are batched. */
 export class SliceEngine {
   readonly network: NoiseEstimator;
   readonly #limits: SessionLimits;
   readonly #batcher: ChainBatcher;
-  readonly #pool = new RowPool(keptBlocks);
+  readonly #pool: RowPool;
   /** In order of last use. */
   readonly #operators = new Map<string, Promise<StateKernels>>();
 
@@ -30,6 +31,7 @@ export class SliceEngine {
     this.network = network;
     this.#limits = limits;
     this.#batcher = new ChainBatcher(network, batch);
+    this.#pool = new RowPool(batch.pictures + keptBlocks);
   }
 
   /**
@@ -37,6 +39,26 @@ export class SliceEngine {
    */
   async open(spec: SliceSpec): Promise<EngineSlice> {
     return new EngineSlice(spec, this.network, await this.#operator(spec), this.#pool, this.#batcher);
+  }
+
+  /**
+   * Runs a chain from its start to its end, beside others.
+   * @param signal takes it out of the batch
+   * @throws PictureError if its numbers are not finite, RetryableError if it was taken out
+   */
+  async solve(chain: ChainSpec, signal: AbortSignal): Promise<SerialReport> {
+    const started = performance.now() / 1000;
+    const spec = { chain, begin: 0, end: chain.schedule.steps, seeds: undefined };
+    const serial = await SerialChain.begin(spec, await this.#operator(spec), this.#pool);
+    const running = this.#batcher.run(serial, started);
+    const drop = () => this.#batcher.drop(serial);
+    if (signal.aborted) drop();
+    signal.addEventListener("abort", drop, { once: true });
+    try {
+      return await running;
+    } finally {
+      signal.removeEventListener("abort", drop);
+    }
   }
 
   #operator(spec: SliceSpec): Promise<StateKernels> {

@@ -3,17 +3,21 @@
  * nothing while it works; the main thread goes on answering health checks and keepalives meanwhile.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { TensorLane } from "../../shared/wire/tensor-lane.js";
-import type {
-  EngineFailure,
-  EngineMessage,
-  EngineOptions,
-  EngineRequest,
-  EngineResults,
-  EngineTask,
-  EngineTensor,
+import { serveCalls } from "../port-calls.js";
+import {
+  type EngineConnection,
+  type EngineFailure,
+  type EngineMessage,
+  type EngineOptions,
+  type EngineRequest,
+  type EngineResults,
+  type EngineTask,
+  type EngineTensor,
+  endEngine,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
 import { MeasuredNetwork, measureCalls } from "./measured-network.js";
@@ -102,6 +106,15 @@ function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
   return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
+/** Solves whole chains for the picture thread, beside the tasks of the main thread. */
+function serveChains({ chains }: EngineConnection, engine: SliceEngine): void {
+  serveCalls<ChainSpec, SerialReport>(
+    chains,
+    (chain, signal) => engine.solve(chain, signal),
+    ({ exit }) => [exit.buffer as ArrayBuffer],
+  );
+}
+
 async function serve(
   port: MessagePort,
   { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0 }: EngineOptions,
@@ -120,7 +133,10 @@ async function serve(
   const engine = new SliceEngine(network, { threads }, batch);
   const tellCosts = () => {
     const points = network.changedCosts();
-    if (points.length > 0) post({ type: "costs", points });
+    if (points.length === 0) return;
+    // In a thread these are the thread's own.
+    const { arrayBuffers: buffers, heapUsed: heap } = process.memoryUsage();
+    post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap } });
   };
   setInterval(tellCosts, costMilliseconds).unref();
   let last: Promise<void> = Promise.resolve();
@@ -132,7 +148,13 @@ async function serve(
       post({ type: "failed", id, failure: failureOf(error) });
     }
   };
-  port.on("message", (request: EngineRequest) => {
+  port.on("message", (request: EngineRequest | EngineConnection | typeof endEngine) => {
+    // Of this thread, not of the process.
+    if (request === endEngine) process.exit(0);
+    if ("chains" in request) {
+      serveChains(request, engine);
+      return;
+    }
     last = last.then(() => {
       const answered = answer(request);
       // A whole chain joins the batch, and the tasks behind it are done between its network calls.

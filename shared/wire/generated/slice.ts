@@ -8,9 +8,13 @@ import type { Failure as _deqfleet_v1_Failure, Failure__Output as _deqfleet_v1_F
 import type { FollowSliceRequest as _deqfleet_v1_FollowSliceRequest, FollowSliceRequest__Output as _deqfleet_v1_FollowSliceRequest__Output } from './deqfleet/v1/FollowSliceRequest.js';
 import type { HandshakeReply as _deqfleet_v1_HandshakeReply, HandshakeReply__Output as _deqfleet_v1_HandshakeReply__Output } from './deqfleet/v1/HandshakeReply.js';
 import type { HandshakeRequest as _deqfleet_v1_HandshakeRequest, HandshakeRequest__Output as _deqfleet_v1_HandshakeRequest__Output } from './deqfleet/v1/HandshakeRequest.js';
+import type { Location as _deqfleet_v1_Location, Location__Output as _deqfleet_v1_Location__Output } from './deqfleet/v1/Location.js';
 import type { OpenSliceRequest as _deqfleet_v1_OpenSliceRequest, OpenSliceRequest__Output as _deqfleet_v1_OpenSliceRequest__Output } from './deqfleet/v1/OpenSliceRequest.js';
 import type { Opened as _deqfleet_v1_Opened, Opened__Output as _deqfleet_v1_Opened__Output } from './deqfleet/v1/Opened.js';
 import type { ReadState as _deqfleet_v1_ReadState, ReadState__Output as _deqfleet_v1_ReadState__Output } from './deqfleet/v1/ReadState.js';
+import type { RestorePictureReply as _deqfleet_v1_RestorePictureReply, RestorePictureReply__Output as _deqfleet_v1_RestorePictureReply__Output } from './deqfleet/v1/RestorePictureReply.js';
+import type { RestorePictureRequest as _deqfleet_v1_RestorePictureRequest, RestorePictureRequest__Output as _deqfleet_v1_RestorePictureRequest__Output } from './deqfleet/v1/RestorePictureRequest.js';
+import type { RestoredPicture as _deqfleet_v1_RestoredPicture, RestoredPicture__Output as _deqfleet_v1_RestoredPicture__Output } from './deqfleet/v1/RestoredPicture.js';
 import type { Round as _deqfleet_v1_Round, Round__Output as _deqfleet_v1_Round__Output } from './deqfleet/v1/Round.js';
 import type { RoundReport as _deqfleet_v1_RoundReport, RoundReport__Output as _deqfleet_v1_RoundReport__Output } from './deqfleet/v1/RoundReport.js';
 import type { Seconds as _deqfleet_v1_Seconds, Seconds__Output as _deqfleet_v1_Seconds__Output } from './deqfleet/v1/Seconds.js';
@@ -19,6 +23,7 @@ import type { SerialReport as _deqfleet_v1_SerialReport, SerialReport__Output as
 import type { Setup as _deqfleet_v1_Setup, Setup__Output as _deqfleet_v1_Setup__Output } from './deqfleet/v1/Setup.js';
 import type { SliceCommand as _deqfleet_v1_SliceCommand, SliceCommand__Output as _deqfleet_v1_SliceCommand__Output } from './deqfleet/v1/SliceCommand.js';
 import type { SliceEvent as _deqfleet_v1_SliceEvent, SliceEvent__Output as _deqfleet_v1_SliceEvent__Output } from './deqfleet/v1/SliceEvent.js';
+import type { StoredMask as _deqfleet_v1_StoredMask, StoredMask__Output as _deqfleet_v1_StoredMask__Output } from './deqfleet/v1/StoredMask.js';
 import type { Tensor as _deqfleet_v1_Tensor, Tensor__Output as _deqfleet_v1_Tensor__Output } from './deqfleet/v1/Tensor.js';
 import type { WorkerClient as _deqfleet_v1_WorkerClient, WorkerDefinition as _deqfleet_v1_WorkerDefinition } from './deqfleet/v1/Worker.js';
 
@@ -37,9 +42,13 @@ export interface ProtoGrpcType {
       FollowSliceRequest: MessageTypeDefinition<_deqfleet_v1_FollowSliceRequest, _deqfleet_v1_FollowSliceRequest__Output>
       HandshakeReply: MessageTypeDefinition<_deqfleet_v1_HandshakeReply, _deqfleet_v1_HandshakeReply__Output>
       HandshakeRequest: MessageTypeDefinition<_deqfleet_v1_HandshakeRequest, _deqfleet_v1_HandshakeRequest__Output>
+      Location: MessageTypeDefinition<_deqfleet_v1_Location, _deqfleet_v1_Location__Output>
       OpenSliceRequest: MessageTypeDefinition<_deqfleet_v1_OpenSliceRequest, _deqfleet_v1_OpenSliceRequest__Output>
       Opened: MessageTypeDefinition<_deqfleet_v1_Opened, _deqfleet_v1_Opened__Output>
       ReadState: MessageTypeDefinition<_deqfleet_v1_ReadState, _deqfleet_v1_ReadState__Output>
+      RestorePictureReply: MessageTypeDefinition<_deqfleet_v1_RestorePictureReply, _deqfleet_v1_RestorePictureReply__Output>
+      RestorePictureRequest: MessageTypeDefinition<_deqfleet_v1_RestorePictureRequest, _deqfleet_v1_RestorePictureRequest__Output>
+      RestoredPicture: MessageTypeDefinition<_deqfleet_v1_RestoredPicture, _deqfleet_v1_RestoredPicture__Output>
       Round: MessageTypeDefinition<_deqfleet_v1_Round, _deqfleet_v1_Round__Output>
       RoundReport: MessageTypeDefinition<_deqfleet_v1_RoundReport, _deqfleet_v1_RoundReport__Output>
       Seconds: MessageTypeDefinition<_deqfleet_v1_Seconds, _deqfleet_v1_Seconds__Output>
@@ -48,6 +57,7 @@ export interface ProtoGrpcType {
       Setup: MessageTypeDefinition<_deqfleet_v1_Setup, _deqfleet_v1_Setup__Output>
       SliceCommand: MessageTypeDefinition<_deqfleet_v1_SliceCommand, _deqfleet_v1_SliceCommand__Output>
       SliceEvent: MessageTypeDefinition<_deqfleet_v1_SliceEvent, _deqfleet_v1_SliceEvent__Output>
+      StoredMask: MessageTypeDefinition<_deqfleet_v1_StoredMask, _deqfleet_v1_StoredMask__Output>
       Tensor: MessageTypeDefinition<_deqfleet_v1_Tensor, _deqfleet_v1_Tensor__Output>
       Worker: SubtypeConstructor<typeof grpc.Client, _deqfleet_v1_WorkerClient> & { service: _deqfleet_v1_WorkerDefinition }
     }

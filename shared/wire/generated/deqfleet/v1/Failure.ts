@@ -1,4 +1,4 @@
-// Original file: proto/deqfleet/v1/slice.proto
+// Original file: proto/deqfleet/v1/failure.proto
 
 
 export interface Failure {

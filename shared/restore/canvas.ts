@@ -1,15 +1,10 @@
 /** The canvas: the size a picture's chain runs at, the picture padded to what network and operator permit. */
-import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { InputError, PictureError } from "../../shared/errors.js";
-import type { DegradationOperator } from "../../shared/operators/operator.js";
-import {
-  canvasMultiple,
-  createOperator,
-  type PictureSize,
-  type TaskSettings,
-} from "../../shared/operators/task.js";
-import type { Mask } from "../../shared/pictures/mask.js";
-import { canvasSize, padReflect } from "../../shared/pictures/pad.js";
+import type { NetworkCard } from "../chain/network-card.js";
+import { InputError, PictureError } from "../errors.js";
+import type { DegradationOperator } from "../operators/operator.js";
+import { canvasMultiple, createOperator, type PictureSize, type TaskSettings } from "../operators/task.js";
+import type { Mask } from "../pictures/mask.js";
+import { canvasSize, padReflect } from "../pictures/pad.js";
 
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b);

@@ -6,16 +6,24 @@
  * pictures only.
  */
 import sharp from "sharp";
-import type { ChainSpec } from "../../shared/chain/slice-host.js";
-import type { RestoreSettings } from "../../shared/config/restore-settings.js";
-import { PictureError } from "../../shared/errors.js";
-import { canvasMultiple, type PictureSize, taskSchema } from "../../shared/operators/task.js";
-import { decodePicture, type Picture } from "../../shared/pictures/decode.js";
-import { readMeasurement } from "../../shared/pictures/measurement-file.js";
-import { padReflect } from "../../shared/pictures/pad.js";
-import { isMeasurementPath } from "../../shared/pictures/picture-format.js";
+import type { ChainSpec } from "../chain/slice-host.js";
+import { PictureError } from "../errors.js";
+import type { Restoration } from "../jobs/job.js";
+import { canvasMultiple, type PictureSize, taskSchema } from "../operators/task.js";
+import { decodePictureBytes, type Picture } from "../pictures/decode.js";
+import { decodeMeasurement } from "../pictures/measurement-file.js";
+import { padReflect } from "../pictures/pad.js";
+import { isMeasurementPath } from "../pictures/picture-format.js";
 import type { CanvasOperator, CanvasOperators } from "./canvas.js";
-import type { PicturePlace } from "./picture-places.js";
+
+/** An input as it was read. */
+export interface PictureInput {
+  /** Its path: errors name it, and its extension tells measurements from pictures. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Identifies the picture in its dataset, and by it the noise its chain starts from. */
+  readonly pictureId: string;
+}
 
 /** A picture ready to be restored. */
 export interface PreparedPicture {
@@ -32,7 +40,8 @@ export interface PreparedPicture {
   readonly bitDepth: 8 | 16;
 }
 
-type Measured = Omit<PreparedPicture, "chain">;
+/** A picture without its chain. */
+export type MeasuredPicture = Omit<PreparedPicture, "chain">;
 
 /** `alpha` at `scale` times its size. */
 async function enlargeAlpha(alpha: Float32Array, size: PictureSize, scale: number): Promise<Float32Array> {
@@ -49,7 +58,7 @@ async function enlargeAlpha(alpha: Float32Array, size: PictureSize, scale: numbe
 }
 
 /** Degrades a clean picture. */
-function simulate(picture: Picture, settings: RestoreSettings, operators: CanvasOperators): Measured {
+function simulate(picture: Picture, settings: Restoration, operators: CanvasOperators): MeasuredPicture {
   const { shape, values, alpha, bitDepth } = picture;
   const size = { height: shape.height, width: shape.width };
   const multiple = canvasMultiple(settings.task);
@@ -66,9 +75,9 @@ function simulate(picture: Picture, settings: RestoreSettings, operators: Canvas
 /** Takes a picture as the measurement. */
 async function takeAsMeasurement(
   { shape, values, alpha, bitDepth }: Picture,
-  { task, maxPixels }: RestoreSettings,
+  { task, maxPixels }: Restoration,
   operators: CanvasOperators,
-): Promise<Measured> {
+): Promise<MeasuredPicture> {
   const given = { height: shape.height, width: shape.width };
   const scale = canvasMultiple(task);
   const size = { height: given.height * scale, width: given.width * scale };
@@ -99,13 +108,13 @@ const parseSettings = (text: string): unknown => {
   }
 };
 
-/** Reads a measurement that is no picture; it must have been made with the settings of the run. */
-async function readSensed(
-  path: string,
-  { task, maxPixels }: RestoreSettings,
+/** Decodes a measurement that is no picture; it must have been made with the settings of the run. */
+function takeAsSensed(
+  { path, bytes }: PictureInput,
+  { task, maxPixels }: Restoration,
   operators: CanvasOperators,
-): Promise<Measured> {
-  const { settings, measurement, picture: size, values } = await readMeasurement(path);
+): MeasuredPicture {
+  const { settings, measurement, picture: size, values } = decodeMeasurement(bytes, path);
   const recorded = taskSchema.safeParse(parseSettings(settings));
   if (recorded.data?.task !== "cs-hadamard" || task.task !== "cs-hadamard") {
     throw new PictureError(
@@ -135,37 +144,36 @@ async function readSensed(
   return { canvas, measurement: values, size, original: undefined, alpha: undefined, bitDepth: 8 };
 }
 
-async function readInput(
-  { input }: PicturePlace,
-  settings: RestoreSettings,
+async function measure(
+  input: PictureInput,
+  settings: Restoration,
   operators: CanvasOperators,
-): Promise<Measured> {
-  if (isMeasurementPath(input)) return readSensed(input, settings, operators);
+): Promise<MeasuredPicture> {
+  if (isMeasurementPath(input.path)) return takeAsSensed(input, settings, operators);
   if (settings.task.task === "cs-hadamard" && !settings.simulate) {
     throw new PictureError(
       "cs-hadamard restores .safetensors measurements; add --simulate to measure a picture first",
     );
   }
-  const picture = await decodePicture(input, { maxPixels: settings.maxPixels });
+  const picture = await decodePictureBytes(input.bytes, input.path, { maxPixels: settings.maxPixels });
   return settings.simulate
     ? simulate(picture, settings, operators)
     : takeAsMeasurement(picture, settings, operators);
 }
 
 /**
- * Reads an input and makes its chain.
- * @throws PictureError naming the file if it cannot be read or its size does not suit the run
+ * Decodes an input and makes its chain.
+ * @throws PictureError naming the file if it is damaged or its size does not suit the run
  */
 export async function preparePicture(
-  place: PicturePlace,
-  settings: RestoreSettings,
+  input: PictureInput,
+  settings: Restoration,
   operators: CanvasOperators,
 ): Promise<PreparedPicture> {
-  const named = (message: string) =>
-    message.startsWith(place.input) ? message : `${place.input}: ${message}`;
-  let measured: Measured;
+  const named = (message: string) => (message.startsWith(input.path) ? message : `${input.path}: ${message}`);
+  let measured: MeasuredPicture;
   try {
-    measured = await readInput(place, settings, operators);
+    measured = await measure(input, settings, operators);
   } catch (cause) {
     if (!(cause instanceof PictureError)) throw cause;
     throw new PictureError(named(cause.message), { cause });
@@ -173,7 +181,7 @@ export async function preparePicture(
   const { seed, steps, start, spacing, etw, nw, method, task } = settings;
   const { canvas, measurement } = measured;
   const chain: ChainSpec = {
-    pictureId: place.relativePath,
+    pictureId: input.pictureId,
     seed,
     schedule: { steps, start, spacing },
     weights: { etw, nw },

@@ -1,15 +1,16 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
-import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { type RestoreOptions, resolveRestoreSettings } from "../../shared/config/restore-settings.js";
-import { PictureError } from "../../shared/errors.js";
-import { decodePicture } from "../../shared/pictures/decode.js";
-import { readMask } from "../../shared/pictures/mask.js";
-import { cropTo } from "../../shared/pictures/pad.js";
 import { type SmallPicture, smallPicture, temporaryFolder } from "../../test/small-pictures.js";
+import type { NetworkCard } from "../chain/network-card.js";
+import { type RestoreOptions, resolveRestoreSettings } from "../config/restore-settings.js";
+import { PictureError } from "../errors.js";
+import { decodePicture, decodePictureBytes } from "../pictures/decode.js";
+import { readMask } from "../pictures/mask.js";
+import { cropTo } from "../pictures/pad.js";
 import { CanvasOperators, canvasFor } from "./canvas.js";
-import { finishPicture, saveMeasurement } from "./finish-picture.js";
+import { finishPicture, measurementFile } from "./finish-picture.js";
 import { preparePicture } from "./prepare-picture.js";
 
 const network: NetworkCard = { hash: "0", sizeMultiple: 8, fixedSize: undefined };
@@ -27,17 +28,17 @@ async function prepare(name: string, picture: SmallPicture, options: RestoreOpti
   );
   const mask = settings.mask === null ? undefined : await readMask(settings.mask);
   const operators = new CanvasOperators(settings.task, network, mask);
-  const place = { input, output: join(out, name), measurement: join(out, "m.png"), relativePath: name };
-  const prepared = await preparePicture(place, settings, operators);
+  const prepared = await preparePicture(
+    { path: input, bytes: await readFile(input), pictureId: name },
+    settings,
+    operators,
+  );
   return {
     prepared,
-    save: () =>
-      saveMeasurement(place.measurement, prepared, settings.task).then(() =>
-        decodePicture(place.measurement),
-      ),
+    save: async () => decodePictureBytes(await measurementFile("m.png", prepared, settings.task), "m.png"),
     finish: async () => {
-      const judgement = await finishPicture(place, prepared, prepared.chain.pseudoInverse);
-      return { ...judgement, restored: await decodePicture(place.output) };
+      const { file, judgement } = await finishPicture(name, prepared, prepared.chain.pseudoInverse);
+      return { ...judgement, restored: await decodePictureBytes(file, name) };
     },
   };
 }
@@ -143,18 +144,14 @@ describe("preparePicture", () => {
 
 describe("compressed sensing", () => {
   const sensed = async (out: string, picture: SmallPicture) => {
-    const place = {
-      input: await smallPicture(join(out, "a.png"), picture),
-      output: join(out, "x.png"),
-      measurement: join(out, "a.safetensors"),
-      relativePath: "a.png",
-    };
+    const path = await smallPicture(join(out, "a.png"), picture);
     const options = { out, task: "cs-hadamard", ratio: 0.25, simulate: true } as const;
     const settings = resolveRestoreSettings([out], options, {}, { cwd: out, defaultModel: "m" });
     const operators = new CanvasOperators(settings.task, network, undefined);
-    const prepared = await preparePicture(place, settings, operators);
-    await saveMeasurement(place.measurement, prepared, settings.task);
-    const saved = { ...place, input: place.measurement, measurement: undefined };
+    const input = { path, bytes: await readFile(path), pictureId: "a.png" };
+    const prepared = await preparePicture(input, settings, operators);
+    const bytes = await measurementFile("a.safetensors", prepared, settings.task);
+    const saved = { path: "a.safetensors", bytes, pictureId: "a.png" };
     const prepareSaved = (changed: RestoreOptions) => {
       const given = { ...options, simulate: false, ...changed };
       const again = resolveRestoreSettings([out], given, {}, { cwd: out, defaultModel: "m" });

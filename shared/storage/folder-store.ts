@@ -1,0 +1,288 @@
+/**
+ * A folder, of this machine or shared, as a store of objects: keys are the files' paths below it.
+ *
+ * Invariants:
+ * 1. Nothing outside the folder is read or written: links that lead out of it are refused, folders that are links are not
+ *    listed. Whoever may change the folder meanwhile could still swap a folder for a link between the check and the use;
+ *    Node has no openat to close that gap, so give the folder to nobody who must not have it.
+ * 2. A file is there whole or not at all, and durable once `write` resolves.
+ * 3. Files of our own (names that begin with `.deqfleet`) are never listed.
+ */
+import { createHash } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { lstat, mkdir, open, opendir, realpath, rm, stat } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DeqfleetError, InputError, PictureError } from "../errors.js";
+import { writeFileAtomic } from "../pictures/atomic-write.js";
+import { checkKey, compareKeys } from "./object-key.js";
+import {
+  type ObjectDescription,
+  type ObjectStore,
+  type StoredObject,
+  StoreUnavailableError,
+} from "./object-store.js";
+
+const ownNames = ".deqfleet";
+
+/** Written to see whether there is room: more than a small picture needs, so that a nearly full disk is not called mended. */
+const probeBytes = 1024 * 1024;
+
+const codeOf = (thrown: unknown): string =>
+  thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+
+const isMissing = (thrown: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
+
+/** What is wrong with one key and not with the folder: waiting would not mend it, and other pictures can be written. */
+const faultsOfKey = ["EEXIST", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"];
+
+/** Whether the file system refused the key itself, here or in the write that threw. */
+function isFaultOfKey(thrown: unknown): boolean {
+  if (faultsOfKey.includes(codeOf(thrown))) return true;
+  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isFaultOfKey(thrown.cause);
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** Anything thrown on purpose as it is, anything else as the store's failure. */
+function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
+  if (
+    cause instanceof StoreUnavailableError ||
+    cause instanceof PictureError ||
+    cause instanceof InputError
+  ) {
+    return cause;
+  }
+  const message = `${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`;
+  return isFaultOfKey(cause)
+    ? new PictureError(message, { cause })
+    : new StoreUnavailableError(message, { cause });
+}
+
+/** See {@link ObjectStore} and the invariants above. */
+export class FolderStore implements ObjectStore {
+  readonly uri: string;
+  /** Absolute, without links. */
+  readonly #root: string;
+
+  private constructor(root: string) {
+    this.#root = root;
+    this.uri = pathToFileURL(root).href;
+  }
+
+  /**
+   * @param path absolute
+   * @param options.create makes the folder if it is missing; otherwise that is an error
+   * @throws InputError if it is missing or no folder, {@link StoreUnavailableError} if it cannot be made or looked at
+   */
+  static async open(path: string, { create }: { readonly create: boolean }): Promise<FolderStore> {
+    try {
+      if (create) await mkdir(path, { recursive: true });
+      const root = await realpath(path);
+      if (!(await stat(root)).isDirectory()) throw new InputError(`${path} is no folder`);
+      return new FolderStore(root);
+    } catch (cause) {
+      if (!create && isMissing(cause)) {
+        throw new InputError(`the folder ${path} does not exist; create it, or give another one`, { cause });
+      }
+      throw failureOf(path, "opened", cause);
+    }
+  }
+
+  async *list({
+    after,
+    signal,
+  }: {
+    readonly after?: string;
+    readonly signal?: AbortSignal;
+  } = {}): AsyncIterable<StoredObject> {
+    yield* this.#walk("", after, signal);
+  }
+
+  /** Objects below the folder `prefix`, which is empty or ends in a slash. */
+  async *#walk(
+    prefix: string,
+    after: string | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<StoredObject> {
+    signal?.throwIfAborted();
+    for (const name of await this.#names(prefix)) {
+      const key = prefix + name;
+      if (name.endsWith("/")) {
+        // All of a folder comes before `after` unless `after` is inside of it, or behind it.
+        const done = after !== undefined && compareKeys(key, after) < 0 && !after.startsWith(key);
+        if (!done) yield* this.#walk(key, after, signal);
+        continue;
+      }
+      if (after !== undefined && compareKeys(key, after) <= 0) continue;
+      signal?.throwIfAborted();
+      const bytes = await this.#sizeOf(key);
+      if (bytes !== undefined) yield { key, bytes };
+    }
+  }
+
+  /** Names in a folder, those of folders with a slash behind, in the order of the keys they make. */
+  async #names(prefix: string): Promise<string[]> {
+    const path = join(this.#root, prefix);
+    const names: string[] = [];
+    try {
+      // A batch at a time, so that only the names are all there at once.
+      for await (const entry of await opendir(path, { bufferSize: 1000 })) {
+        if (entry.name.startsWith(ownNames)) continue;
+        if (entry.isDirectory()) names.push(`${entry.name}/`);
+        else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
+      }
+    } catch (cause) {
+      // A folder inside that was removed meanwhile holds nothing; a root that is gone is another matter.
+      if (prefix !== "" && isMissing(cause)) return [];
+      throw failureOf(path, "listed", cause);
+    }
+    return names.sort(compareKeys);
+  }
+
+  /** Size of a file to list; undefined for what is no file, leads out of the folder, or was removed meanwhile. */
+  async #sizeOf(key: string): Promise<number | undefined> {
+    try {
+      const found = await stat(await this.#inside(checkKey(key)));
+      return found.isFile() ? found.size : undefined;
+    } catch (error) {
+      if (isMissing(error) || codeOf(error) === "ELOOP" || error instanceof InputError) return undefined;
+      throw failureOf(join(this.#root, key), "looked at", error);
+    }
+  }
+
+  /** The real path of an existing file or folder. @throws InputError if it lies outside, ENOENT if there is none */
+  async #inside(key: string): Promise<string> {
+    const path = await realpath(join(this.#root, key));
+    if (path !== this.#root && !path.startsWith(this.#root + sep)) {
+      throw new InputError(
+        `${join(this.#root, key)} leads out of the folder, to ${path}; links must stay inside`,
+      );
+    }
+    return path;
+  }
+
+  async read(
+    key: string,
+    { maxBytes, signal }: { readonly maxBytes: number; readonly signal?: AbortSignal },
+  ): Promise<Uint8Array> {
+    checkKey(key);
+    signal?.throwIfAborted();
+    const shown = join(this.#root, key);
+    try {
+      // The real path has no link left to follow.
+      // Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const file = await open(await this.#inside(key), flags);
+      try {
+        const found = await file.stat();
+        if (!found.isFile()) throw new PictureError(`${shown} is no file`);
+        if (found.size > maxBytes) {
+          throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
+        }
+        return await file.readFile({ signal });
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isMissing(error)) {
+        // Whether the picture is gone or the whole folder (a mount that fell off) is no picture's fault.
+        await this.#requireRoot();
+        throw new PictureError(`${shown} does not exist`, { cause: error });
+      }
+      throw failureOf(shown, "read", error);
+    }
+  }
+
+  async #requireRoot(): Promise<void> {
+    try {
+      await stat(this.#root);
+    } catch (cause) {
+      throw failureOf(this.#root, "reached", cause);
+    }
+  }
+
+  async write(
+    key: string,
+    bytes: Uint8Array,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<string> {
+    checkKey(key);
+    signal?.throwIfAborted();
+    const sha256 = sha256Of(bytes);
+    const path = join(this.#root, key);
+    try {
+      await this.#requireRoot();
+      await this.#checkFolders(key);
+      if (await this.#holds(key, bytes.length, sha256)) return sha256;
+      await writeFileAtomic(path, bytes);
+      return sha256;
+    } catch (error) {
+      throw failureOf(path, "written", error);
+    }
+  }
+
+  /** Whether those bytes are already there. */
+  async #holds(key: string, length: number, sha256: string): Promise<boolean> {
+    // A link is written over, wherever it leads.
+    const found = await lstat(join(this.#root, key)).catch(() => undefined);
+    if (!found?.isFile() || found.size !== length) return false;
+    return (await this.describe(key))?.sha256 === sha256;
+  }
+
+  /** The deepest folder of the key that exists has to lie inside. */
+  async #checkFolders(key: string): Promise<void> {
+    for (let folder = dirname(key); folder !== "."; folder = dirname(folder)) {
+      try {
+        await this.#inside(folder);
+        return;
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+    }
+  }
+
+  async describe(
+    key: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<ObjectDescription | undefined> {
+    checkKey(key);
+    const shown = join(this.#root, key);
+    try {
+      const path = await this.#inside(key);
+      if (!(await stat(path)).isFile()) return undefined;
+      const hash = createHash("sha256");
+      let bytes = 0;
+      for await (const chunk of createReadStream(path, { signal })) {
+        hash.update(chunk as Buffer);
+        bytes += (chunk as Buffer).length;
+      }
+      return { bytes, sha256: hash.digest("hex") };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isMissing(error)) throw failureOf(shown, "read", error);
+      await this.#requireRoot();
+      return undefined;
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    checkKey(key);
+    const path = join(this.#root, key);
+    try {
+      await this.#checkFolders(key);
+      await rm(path, { force: true });
+    } catch (error) {
+      throw failureOf(path, "removed", error);
+    }
+  }
+
+  async probe(): Promise<void> {
+    const key = `${ownNames}/probe-${process.pid}`;
+    await this.write(key, Buffer.alloc(probeBytes, process.hrtime.bigint().toString()));
+    await this.remove(key);
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,20 @@
+/** Errors as messages: what crosses is their kind, which says what the caller may do next. */
+import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../errors.js";
+import { StoreUnavailableError } from "../storage/object-store.js";
+import type { Failure } from "./generated/deqfleet/v1/Failure.js";
+
+/** Whatever was thrown; what was not foreseen may go better elsewhere. */
+export function encodeFailure(error: unknown): Failure {
+  const message = DeqfleetError.messageOf(error);
+  if (error instanceof StoreUnavailableError) return { kind: "store", message };
+  return { kind: error instanceof DeqfleetError ? error.kind : "retryable", message };
+}
+
+/** The error that a peer told of. */
+export function decodeFailure({ kind, message = "" }: Failure): DeqfleetError {
+  if (kind === "picture") return new PictureError(message);
+  if (kind === "input") return new InputError(message);
+  if (kind === "fatal") return new FatalError(message);
+  if (kind === "store") return new StoreUnavailableError(message);
+  return new RetryableError(message);
+}
