@@ -32,7 +32,10 @@ export class WatchedHost implements SliceHost {
       round: async (command, abort) => {
         const report = await slice.round(this.#alter(command, spec), abort);
         const at = command.round - 1;
-        this.rounds[at] ??= { command, states: new Map() };
+        const seen = this.rounds[at];
+        // Triangular mixing corrects with one command, and mixes and evaluates with the next: the round is the latter.
+        const evaluated = seen && seen.command.evaluateFrom < seen.command.evaluateTo;
+        this.rounds[at] = { command: evaluated ? seen.command : command, states: seen?.states ?? new Map() };
         this.rounds[at].states.set(spec.end, await slice.readState("exit", abort));
         return report;
       },

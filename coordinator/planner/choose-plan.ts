@@ -37,7 +37,13 @@ export interface PlanChoice {
 }
 
 /** Rounds to convergence at T = 25, measured on the default prior over all tasks, rounded up. */
-const roundsAt25: Readonly<Record<MethodName, number>> = { secant: 8, deqir: 16, picard: 20, paradigms: 20 };
+const roundsAt25: Readonly<Record<MethodName, number>> = {
+  secant: 8,
+  parataa: 13,
+  deqir: 16,
+  picard: 20,
+  paradigms: 20,
+};
 
 /** Rounds grow like T^0.3: 8 at T = 25 become 10 at T = 50 and 13 at T = 100. */
 const growth = 0.3;

@@ -19,12 +19,13 @@ export interface RoundOutcome {
   readonly earliestLoss: number;
 }
 
-type CommonCommand = Omit<RoundCommand, "correction">;
+type CommonCommand = Omit<RoundCommand, "correction" | "gram">;
 
 const idleReport: RoundReport = {
   residuals: [],
   transfer: { range: 1, null: 1 },
   exit: undefined,
+  gram: [],
   evaluations: 0,
   seconds: { network: 0, kernels: 0, total: 0 },
 };
@@ -68,18 +69,20 @@ export class OpenSlices {
   /**
    * One round on every slice that still has steps to correct. Lost slices are replaced and evaluated.
    * @param corrections of the entry states, by slice
+   * @param grams sums of the states before each slice, where states are mixed first
    */
   async round(
     command: CommonCommand,
     corrections: readonly (Float32Array | undefined)[],
     signal: AbortSignal,
+    grams: readonly (readonly number[])[] = [],
   ): Promise<RoundOutcome> {
     const busy = ({ end }: StepRange) =>
       end > command.evaluateFrom || (command.correctFrom !== undefined && end > command.correctFrom);
     const results = await Promise.allSettled(
       this.#slices.map((slice, index) =>
         busy(this.ranges[index])
-          ? slice.round({ ...command, correction: corrections[index] }, signal)
+          ? slice.round({ ...command, correction: corrections[index], gram: grams[index] }, signal)
           : Promise.resolve(idleReport),
       ),
     );
@@ -110,7 +113,8 @@ export class OpenSlices {
   ): Promise<{ picture: Float32Array; seconds: EngineSeconds }> {
     const index = this.#slices.length - 1;
     const slice = this.#slices[index];
-    const { seconds } = await slice.round({ ...command, correction: corrections[index] }, signal);
+    const last = { ...command, correction: corrections[index], gram: undefined };
+    const { seconds } = await slice.round(last, signal);
     return { picture: await slice.readState("exit", signal), seconds };
   }
 
@@ -122,7 +126,8 @@ export class OpenSlices {
   async restart(command: CommonCommand & { correctFrom: number }, signal: AbortSignal): Promise<void> {
     const { correctFrom } = command;
     const at = this.ranges.findIndex(({ begin, end }) => begin <= correctFrom && correctFrom < end);
-    await this.#slices[at].round({ ...command, restart: true, correction: undefined }, signal);
+    const anew = { ...command, restart: true, correction: undefined, gram: undefined };
+    await this.#slices[at].round(anew, signal);
     for (let index = at + 1; index < this.#slices.length; index++) {
       // One after the other: both copies of a boundary state have to be the same.
       const entry = await this.#slices[index - 1].readState("exit", signal);
@@ -164,6 +169,7 @@ export class OpenSlices {
             correctFrom: undefined,
             evaluateFrom: range.begin,
             correction: undefined,
+            gram: undefined,
           },
           signal,
         );

@@ -123,9 +123,9 @@ export class GrpcSlice implements Slice {
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
-    const { correction, ...rest } = command;
+    const { correction, gram, ...rest } = command;
     const encoded = correction && this.#encode(correction);
-    const message = { ...rest, correction: encoded?.tensor ?? null };
+    const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
     const way = this.#socket ?? this.#streams;
     const event = await this.#exchange([{ round: message }, ...chunks], "round", signal, way);
@@ -135,6 +135,7 @@ export class GrpcSlice implements Slice {
       residuals: report.residuals,
       transfer: { range: report.transferRange, null: report.transferNull },
       exit: report.exit ? await this.#decode(report.exit, way) : undefined,
+      gram: report.gram,
       evaluations: report.evaluations,
       seconds: secondsOf(report.seconds),
     };

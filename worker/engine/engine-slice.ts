@@ -59,8 +59,8 @@ export class EngineSlice implements Slice {
   readonly #mixing: Mixing | undefined;
   /** Whether the method was given up for plain iteration. */
   #plain = false;
-  /** Steps before this one were inside the window of the last round. */
-  #windowEnd = 0;
+  /** The chain's steps before this one were inside the window of the last evaluations. */
+  #windowTo = 0;
   /** Made when the first round asks for it: a serial run needs the rows of one step only. */
   #buffer: SliceBuffer | undefined;
   #history: MixingHistory | undefined;
@@ -125,6 +125,7 @@ export class EngineSlice implements Slice {
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
     if (moved && command.restart) await this.#restart(buffer, correctFrom);
     else if (moved) await this.#correct(buffer, command, correctFrom);
+    if (command.gram) await this.#mix(buffer, command.gram);
     if (command.plain && !this.#plain) this.#holdNoise();
     const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
     const evaluations = Math.max(0, to - from);
@@ -136,10 +137,12 @@ export class EngineSlice implements Slice {
       residuals = this.#measure(buffer, from, to, moved, command);
       if (end < this.#schedule.steps) exit = await this.#compose(buffer, from, to);
     }
-    this.#windowEnd = to;
+    if (evaluateFrom < this.#schedule.steps) this.#windowTo = evaluateTo;
     const total = now() - started;
     const transfer = transferOf(this.#jacobians, from);
-    return { residuals, transfer, exit, evaluations, seconds: { network, kernels: total - network, total } };
+    const gram = moved && this.#mixing?.fit === "triangular" ? (this.#history?.gramSums() ?? []) : [];
+    const seconds = { network, kernels: total - network, total };
+    return { residuals, transfer, exit, gram, evaluations, seconds };
   }
 
   async serial(): Promise<SerialReport> {
@@ -210,7 +213,7 @@ export class EngineSlice implements Slice {
     const { block, entry, exit, firstState } = buffer;
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
-    const to = Math.max(this.#windowEnd, from);
+    const to = Math.max(this.#windowEnd(), from);
     const last = firstState + to;
     const entryMoves = command.correction !== undefined && from === 0;
     if (command.correction && entryMoves) {
@@ -221,13 +224,32 @@ export class EngineSlice implements Slice {
     if (follows) await block.combine([whole(last)], exit);
     if (to > from) await block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
     else if (entryMoves) await block.combine([whole(last), whole(entry)], last);
-    if (this.#history && to > from) {
-      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
-      const states = buffer.states(from, to + 1);
-      this.#history.mix(block.deltas(to + 1 - from), states, from, to + 1, correctFrom + 1 - begin);
-      await block.fillRiders(firstState + from, firstState + to + 1);
-    }
     if (follows) await this.#follow(buffer, to);
+    if (this.#history && to > from) {
+      // What lies beyond the window follows the correction of the state it ends with, which is not mixed therefore: of a
+      // mixture the slices there would not know.
+      const ends = begin + to === this.#windowTo && this.#windowTo < this.#schedule.steps;
+      const rows = ends ? to : to + 1;
+      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
+      const plain = correctFrom + 1 - begin;
+      this.#history.take(block.deltas(rows - from), buffer.states(from, rows), from, rows, plain);
+      if (this.#mixing?.fit === "own") await this.#mix(buffer);
+    }
+  }
+
+  /** Mixes the states corrected last. @param before Gram sums of the states before the slice */
+  async #mix(buffer: SliceBuffer, before?: readonly number[]): Promise<void> {
+    const { block, firstState } = buffer;
+    const taken = this.#history?.taken;
+    if (!taken || taken.to === taken.from) return;
+    const { from, to } = taken;
+    this.#history?.mix(buffer.states(from, to), before);
+    await block.fillRiders(firstState + from, firstState + to);
+  }
+
+  /** One past the slice's last step that was inside the window of the last evaluations. */
+  #windowEnd(): number {
+    return Math.min(Math.max(this.#windowTo - this.#spec.begin, 0), this.#steps);
   }
 
   /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
@@ -284,7 +306,7 @@ export class EngineSlice implements Slice {
     refuseBrokenNetwork(residuals, buffer, from, exact, { ...this.#where(begin), when: `round ${round}` });
     if (this.#secants && !this.#plain && moved) {
       // Steps that were outside the window have nothing to be compared with.
-      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd - from)).entries()) {
+      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd() - from)).entries()) {
         const r = from + i;
         this.#jacobians[r] = secantJacobian(this.#schedule, begin + r, products, this.#jacobians[r]);
       }

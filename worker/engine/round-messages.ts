@@ -24,7 +24,8 @@ export async function readRound(
     ? (laneOf(message.correction) ?? (await decodeFloat32(message.correction, nextChunk)))
     : undefined;
   const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart } = message;
-  return { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction };
+  const gram = message.gram.length > 0 ? message.gram : undefined;
+  return { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction, gram };
 }
 
 /** What a round found, as its event and the chunks behind it. */
@@ -34,6 +35,7 @@ export function roundEvents(report: EngineResults["round"]): SliceEvent[] {
     residuals: [...residuals],
     transferRange: transfer.range,
     transferNull: transfer.null,
+    gram: [...report.gram],
     evaluations,
     seconds,
   };
