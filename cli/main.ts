@@ -12,6 +12,7 @@ import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { addCancel, addJobs, addRetry } from "./job-commands.js";
 import { addModel } from "./model.js";
+import { addPlan } from "./plan.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
 import { addResults } from "./results.js";
 import { addSubmit } from "./submit.js";
@@ -52,6 +53,7 @@ export async function main(
     exitCode = code;
   };
   addRestore(program, surroundings, done);
+  addPlan(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
   addCerts(program, surroundings, done);

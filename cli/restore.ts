@@ -1,7 +1,7 @@
 /** `deqfleet restore`: its flags, and what it prints. */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import type { RestoreReport } from "../coordinator/restore/report.js";
 import type { RestoreEvent } from "../coordinator/restore/restore-event.js";
@@ -9,6 +9,7 @@ import { runRestore, type StartFleet } from "../coordinator/restore/run.js";
 import { readConfigFile } from "../shared/config/config-file.js";
 import { flagOf } from "../shared/config/options.js";
 import { checkOptions, resolveRestoreSettings } from "../shared/config/restore-settings.js";
+import { goalNames } from "../shared/jobs/goal.js";
 import { packageRoot } from "../shared/package-root.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
@@ -29,12 +30,18 @@ export interface CommandSurroundings {
 }
 
 /** The command's flags, without actions. Defaults are filled in later, so that a configuration file can come between. */
-function restoreCommand(): Command {
-  const command = new Command("restore")
+export function restoreCommand(name = "restore"): Command {
+  const command = new Command(name)
     .description("restore pictures: each input is the damaged picture, or is damaged first with --simulate")
     .argument("<input...>", "picture files, folders or globs")
     .option("--out <dir>", "folder for the restored pictures (required here or in the file)");
   return withRestorationFlags(command)
+    .addOption(
+      new Option(
+        "--goal <goal>",
+        "auto: what is to be short, the time to each or to all (default: throughput)",
+      ).choices([...goalNames]),
+    )
     .option("--workers <n>", "worker processes (default: one a core, at most 8 and one a picture)", number)
     .option("--threads <n>", "threads of each worker (default: cores / workers)", number)
     .option(

@@ -1,18 +1,24 @@
 /** A host whose slices are lost when the test says so. */
 import type {
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceHost,
   SliceSpec,
+  StepRun,
 } from "../shared/chain/slice-host.js";
 import { RetryableError } from "../shared/errors.js";
 
-/** A slice and the round in which it is lost; `finish` is after the correction that follows the last round. */
+/**
+ * A slice and the round in which it is lost; `finish` is after the correction that follows the last round, `give` and `recut` are the
+ * first time that it is asked for steps, or is given some.
+ */
 export interface Loss {
   readonly slice: number;
-  readonly round: number | "finish";
+  readonly round: number | "finish" | "give" | "recut";
   /** Lost by a command that corrects and evaluates nothing, of which only triangular mixing sends any before the last round. */
   readonly correcting?: boolean | undefined;
 }
@@ -34,10 +40,10 @@ class LossySlice implements Slice {
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
     this.#corrects = command.evaluateFrom >= this.#steps;
-    const { round = Number.POSITIVE_INFINITY, correcting = false } = this.#loss ?? {};
+    const { round, correcting = false } = this.#loss ?? {};
     // A chain that starts anew and loses a slice meanwhile is handed back.
     const due = this.#corrects === correcting && !command.restart;
-    if (due) this.#gone ||= round !== "finish" && command.round >= round;
+    if (due) this.#gone ||= typeof round === "number" && command.round >= round;
     if (this.#gone) throw lost();
     return this.#inner.round(command, signal);
   }
@@ -50,6 +56,18 @@ class LossySlice implements Slice {
     if (this.#loss?.round === "finish") this.#gone ||= this.#corrects;
     if (this.#gone) throw lost();
     return this.#inner.readState(which, signal);
+  }
+
+  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    this.#gone ||= this.#loss?.round === "give";
+    if (this.#gone) throw lost();
+    return this.#inner.give(run, signal);
+  }
+
+  async recut(range: Recut, signal: AbortSignal): Promise<void> {
+    this.#gone ||= this.#loss?.round === "recut";
+    if (this.#gone) throw lost();
+    return this.#inner.recut(range, signal);
   }
 
   async close(): Promise<void> {

@@ -11,8 +11,9 @@ import type { OpenSliceRequest__Output } from "../shared/wire/generated/deqfleet
 import type { Round__Output } from "../shared/wire/generated/deqfleet/v1/Round.js";
 import type { SliceCommand__Output } from "../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent } from "../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import { decodeMoved, encodeMoved } from "../shared/wire/moved-codec.js";
 import { deadlineIn, protocolVersion, sliceCallMilliseconds } from "../shared/wire/protocol.js";
-import { decodeFloat32, decodeUint8 } from "../shared/wire/tensor-codec.js";
+import { decodeFloat32, decodeUint8, laneOf } from "../shared/wire/tensor-codec.js";
 import { readRound, roundEvents, withTensor } from "./engine/round-messages.js";
 import type { Engine } from "./engine.js";
 import type { ExchangeClients } from "./exchange-clients.js";
@@ -84,6 +85,22 @@ async function answer(
   if (command.readState) {
     const which = command.readState.which === "WHICH_ENTRY" ? "entry" : "exit";
     return withTensor(await engine.perform({ kind: "read", slice, which }), (state) => ({ state }));
+  }
+  if (command.give) {
+    const { numbers, count, ...run } = await engine.perform({ kind: "give", slice, run: command.give });
+    const moved = { ...encodeMoved({ ...run, numbers: new Float32Array() }), numbers: count };
+    return withTensor(numbers, (tensor) => ({ given: { run: moved, numbers: tensor } }));
+  }
+  if (command.recut) {
+    const { begin, end, evaluatedTo, numbers: tensor } = command.recut;
+    const taken = command.recut.taken.map(decodeMoved);
+    const numbers = tensor ? (laneOf(tensor) ?? (await decodeFloat32(tensor, reader.nextChunk))) : undefined;
+    const recut = { begin, end, evaluatedTo, taken, numbers };
+    await engine.perform(
+      { kind: "recut", slice, recut },
+      numbers instanceof Float32Array ? [numbers.buffer] : [],
+    );
+    return [{ recut: {} }];
   }
   throw new RetryableError(`unexpected command ${command.command ?? "(none)"}`);
 }

@@ -2,7 +2,6 @@
  * Items of a job on the workers of a pool: each whole on one worker, which reads and writes the stores itself, or its chain cut
  * over all workers, where the coordinator does.
  */
-import type { SliceHost } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
 import { type JobRecord, maskKey } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
@@ -50,22 +49,19 @@ class StoredItems implements JobRestoration {
 
   cut(): boolean {
     const { goal, restoration, model } = this.#job.spec;
-    const { plan, steps, method, maxRounds } = restoration;
+    const { plan, steps, method, maxRounds, window } = restoration;
     const members = this.#parts.pool.members();
-    const workers = members.filter(
-      ({ network, state }) => network.hash === model && state === "serving",
-    ).length;
+    const workers = members.filter(({ network, state }) => network.hash === model && state === "serving");
     if (plan === "serial") return false;
     if (plan === "time-parallel") return true;
     // Whole chains side by side finish a dataset soonest; cutting is for those who wait for each picture.
-    if (goal === "throughput" || workers < 2) return false;
+    if (goal === "throughput" || workers.length < 2) return false;
     const question = {
-      requested: plan,
+      ...{ requested: plan, goal, steps, method, maxRounds, window, batch: 1 },
       pictures: Math.max(1, this.#pending()),
-      workers,
-      steps,
-      method,
-      maxRounds,
+      // Times are counted in evaluations: how workers compare is for the borders to find out.
+      workers: workers.map(() => (states: number) => states),
+      wire: { perRound: 0, perTensor: 0 },
     };
     return choosePlan(question).chosen === "time-parallel";
   }
@@ -117,9 +113,10 @@ class StoredItems implements JobRestoration {
       const place = this.#placeOf(item);
       const operators = await this.#operatorsFor(signal);
       const cut = new CutRestoration(place, { settings: restoration, operators, scan, files, signal });
-      const host: SliceHost = group.host;
+      const { host } = group;
+      const turn = { width: host.width, open: host.open.bind(host), end: () => {} };
       const restored = await cut.restore(
-        host,
+        { take: async () => turn },
         () => onBegin(workers()),
         ({ round, largestRatio }) => onRound(round, largestRatio),
       );

@@ -7,11 +7,23 @@ import { type LocatedFiles, largestFile, shownLocation } from "../../shared/rest
 import { type PreparedPicture, preparePicture } from "../../shared/restore/prepare-picture.js";
 import type { WholePicture } from "../../shared/restore/whole-picture.js";
 import type { PrefixScan } from "../solver/prefix-scan.js";
-import { type RoundProgress, solveTimeParallel } from "../solver/solve-chain.js";
+import { type RoundProgress, type Solution, solveTimeParallel } from "../solver/solve-chain.js";
 import type { RestoredFile } from "./restored-file.js";
 
 /** Where a picture is read from and written to. */
 export type CutPlace = Pick<WholePicture, "pictureId" | "input" | "output" | "measurement">;
+
+/** The workers, for as long as one chain needs them. */
+export interface ChainTurn extends SliceHost {
+  /** The chain is over. */
+  end(): void;
+}
+
+/** Who may have the workers next. */
+export interface ChainTurns {
+  /** Waits until there are workers. The turn has to be ended, whatever comes of the chain. */
+  take(): Promise<ChainTurn>;
+}
 
 /** What all cut pictures of a run share. */
 export interface CutParts {
@@ -35,25 +47,32 @@ export class CutRestoration {
 
   /**
    * Solves the picture's chain and writes what comes of it.
-   * @param host the workers
+   * @param turns where the workers come from
    * @param begin called when the chain is about to be solved
    */
   async restore(
-    host: SliceHost,
+    turns: ChainTurns,
     begin: () => void,
     onRound: (progress: RoundProgress) => void,
   ): Promise<RestoredFile> {
     const { settings, scan, files, signal } = this.#parts;
     const { tol: tolerance, maxRounds, window } = settings;
     this.#prepared ??= await this.#prepare();
-    begin();
     const { chain, ...prepared } = this.#prepared;
     const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
-    const solver = { host, scan, operator: prepared.canvas.operator };
-    const solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+    const turn = await turns.take();
+    let solution: Solution;
+    try {
       signal.throwIfAborted();
-      onRound(progress);
-    });
+      begin();
+      const solver = { host: turn, scan, operator: prepared.canvas.operator };
+      solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+        signal.throwIfAborted();
+        onRound(progress);
+      });
+    } finally {
+      turn.end();
+    }
     const { picture, ...known } = solution;
     signal.throwIfAborted();
     const { output } = this.#place;

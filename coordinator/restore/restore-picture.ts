@@ -3,12 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
 import { finite } from "../../shared/finite.js";
-import type { Fleet } from "../fleet.js";
 import type { ChosenPlan } from "../planner/choose-plan.js";
 import type { RoundProgress } from "../solver/solve-chain.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
-import { type CutParts, CutRestoration } from "./restore-cut.js";
+import { type ChainTurns, type CutParts, CutRestoration } from "./restore-cut.js";
 import { fileLocation, type WholeRestoration } from "./restore-whole.js";
 import type { RestoredFile } from "./restored-file.js";
 
@@ -21,7 +20,8 @@ const retryMilliseconds = 250;
 /** What all pictures of a run share. */
 export interface RunParts extends Omit<CutParts, "settings"> {
   readonly settings: RestoreSettings;
-  readonly fleet: Fleet;
+  /** Of the workers that cut chains of this lane have. */
+  readonly turns: ChainTurns;
   readonly plan: ChosenPlan;
   readonly whole: WholeRestoration;
 }
@@ -67,7 +67,7 @@ function attemptsOf(place: PicturePlace, parts: RunParts, onRound: PictureObserv
     measurement: measurement === undefined ? undefined : fileLocation(measurement),
   };
   const cut = new CutRestoration({ pictureId, ...files }, parts);
-  return (_, begin) => cut.restore(parts.fleet.host, begin, onRound);
+  return (_, begin) => cut.restore(parts.turns, begin, onRound);
 }
 
 /** The item of a restored picture and the SHA-256 of its file. */

@@ -4,11 +4,14 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import type {
   ChainSpec,
   EngineSeconds,
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceSpec,
+  StepRun,
 } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { encodeChain } from "../../shared/wire/chain-codec.js";
@@ -19,6 +22,7 @@ import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/Slice
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor__Output } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
 import type { CommandSocket } from "../../shared/wire/lane-socket.js";
+import { decodeMoved, encodeMoved, joinNumbers, splitNumbers } from "../../shared/wire/moved-codec.js";
 import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
 import {
   decodeFloat32,
@@ -27,7 +31,7 @@ import {
   laneOf,
   tensorInLane,
 } from "../../shared/wire/tensor-codec.js";
-import { TensorLane } from "../../shared/wire/tensor-lane.js";
+import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import type { WorkerChannel } from "./worker-channel.js";
@@ -94,7 +98,7 @@ export class GrpcSlice implements Slice {
     signal: AbortSignal,
   ): Promise<GrpcSlice> {
     const { chain, begin, end } = spec;
-    const made = lanes ? TensorLane.create(lanes, chain.pseudoInverse.length) : undefined;
+    const made = lanes ? TensorLane.create(lanes, laneCapacity(chain)) : undefined;
     const hall = lanes && made ? await exchange.laneHall(lanes) : undefined;
     const token = randomUUID();
     const feed = exchange.announce(token);
@@ -153,6 +157,28 @@ export class GrpcSlice implements Slice {
     const { state } = await this.#exchange([command], "state", signal);
     if (!state) throw new RetryableError("a state came without its tensor");
     return (await this.#decode(state)).slice();
+  }
+
+  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    const { given } = await this.#exchange([{ give: run }], "given", signal);
+    if (!given?.run || !given.numbers) throw new RetryableError("steps were given without their numbers");
+    // The lane's memory is its own until the next tensor.
+    const numbers = (await this.#decode(given.numbers)).slice();
+    return splitNumbers([decodeMoved(given.run)], numbers)[0];
+  }
+
+  async recut({ begin, end, evaluatedTo, taken }: Recut, signal: AbortSignal): Promise<void> {
+    const numbers = joinNumbers(taken);
+    const encoded = numbers && this.#encode(numbers);
+    const message = {
+      begin,
+      end,
+      evaluatedTo,
+      taken: taken.map(encodeMoved),
+      numbers: encoded?.tensor ?? null,
+    };
+    const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
+    await this.#exchange([{ recut: message }, ...chunks], "recut", signal);
   }
 
   /** A tensor for the worker: in the lane if it fits. */

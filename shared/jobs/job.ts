@@ -4,7 +4,10 @@ import { type MethodName, methodNames } from "../chain/method.js";
 import { planNames } from "../config/restore-settings.js";
 import { timestepSpacings } from "../diffusion/noise-schedule.js";
 import { taskSchema } from "../operators/task.js";
+import { goalNames } from "./goal.js";
 import { outcomeStatuses } from "./work-item.js";
+
+export { type Goal, goalNames } from "./goal.js";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -34,10 +37,6 @@ export const restorationSchema = z.strictObject({
   maxPixels: z.int().min(1),
 });
 export type Restoration = z.infer<typeof restorationSchema>;
-
-/** What a plan is to make small: the time to each picture, or to the last one. */
-export const goalNames = ["latency", "throughput"] as const;
-export type Goal = (typeof goalNames)[number];
 
 /** What a job is to do; never changes once it is submitted. */
 export const jobSpecSchema = z.strictObject({

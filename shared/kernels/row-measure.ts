@@ -173,6 +173,48 @@ export class RowMeasure {
     });
   }
 
+  /** The numbers kept of one step for the next call's secants, place by place. */
+  #kept(step: number): Float32Array[] {
+    if (!this.#secants) return [];
+    const before = (part: Part) => this.#lists?.[part].before;
+    const memories = [
+      before("range"),
+      before("null"),
+      this.#whole,
+      this.#ridersOn.range,
+      this.#ridersOn.null,
+    ];
+    return memories.flatMap((memory) => {
+      if (!memory || memory.stride === 0) return [];
+      return [memory.state, memory.made].map(
+        (at) => new Float32Array(this.#memory, at + step * memory.stride, memory.stride / 4),
+      );
+    });
+  }
+
+  /** How many numbers {@link readKept} writes. */
+  get keptNumbers(): number {
+    return this.#kept(0).reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Copies what is kept of a step, to go on with it in another block. */
+  readKept(step: number, into: Float32Array): void {
+    let at = 0;
+    for (const values of this.#kept(step)) {
+      into.set(values, at);
+      at += values.length;
+    }
+  }
+
+  /** Takes over what another block of the same space kept of a step. */
+  writeKept(step: number, from: Float32Array): void {
+    let at = 0;
+    for (const values of this.#kept(step)) {
+      values.set(from.subarray(at, at + values.length));
+      at += values.length;
+    }
+  }
+
   #readSums(at: Address): PartSums {
     const [squares, dzdz, dzdf] = new Float64Array(this.#memory, at, 3);
     return { squares, dzdz, dzdf };

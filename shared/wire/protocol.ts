@@ -16,7 +16,7 @@ import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 export { protocolDefinition };
 

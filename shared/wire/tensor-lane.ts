@@ -19,6 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { ChainSpec } from "../chain/slice-host.js";
 import { RetryableError } from "../errors.js";
 
 /** Where lanes may lie: memory that both processes see. */
@@ -36,6 +37,13 @@ export const lanePath = (folder: string, name: string): string | undefined =>
 
 /** Each region begins with the number of the tensor in it. */
 const numberBytes = 64;
+
+/**
+ * Numbers that a slice's lane has room for: all states of the chain, each with what secants are taken against. The file is
+ * sparse, and as large as what was written.
+ */
+export const laneCapacity = ({ canvas, schedule }: Pick<ChainSpec, "canvas" | "schedule">): number =>
+  4 * (schedule.steps + 1) * 3 * canvas.height * canvas.width;
 
 /** The folder for lanes on this machine; undefined where it has none, and tensors travel in messages. */
 export function laneFolder(): string | undefined {
@@ -157,7 +165,7 @@ export class TensorLane {
     if (this.#closed || length > this.#capacity) {
       throw new RetryableError(`a lane for ${this.#capacity} numbers was asked for ${length}, or is closed`);
     }
-    this.#received ??= new Float32Array(this.#capacity);
+    if (!this.#received || this.#received.length < length) this.#received = new Float32Array(length);
     const values = this.#received.subarray(0, length);
     const bytes = bytesOf(values);
     for (let at = 0; at < bytes.length; ) {

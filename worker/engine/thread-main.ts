@@ -7,7 +7,8 @@ import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
-import { lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
+import { splitNumbers } from "../../shared/wire/moved-codec.js";
+import { laneCapacity, lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { serveCalls } from "../port-calls.js";
 import {
   type EngineConnection,
@@ -100,15 +101,16 @@ async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQue
 
 async function perform(
   engine: SliceEngine,
+  network: MeasuredNetwork,
   folder: string | undefined,
   queue: TaskQueue,
   task: EngineTask,
 ): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
     case "open": {
-      const { height, width } = task.spec.chain.canvas;
       const slice = await engine.open(task.spec);
-      const lane = folder && task.lane ? TensorLane.open(folder, task.lane, 3 * height * width) : undefined;
+      const lane =
+        folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
       const path = folder && lanePath(folder, task.laneSocket);
       const socket = lane && path ? await followLane(path, task.lane) : undefined;
       const open = { slice, lane, socket };
@@ -128,6 +130,22 @@ async function perform(
       const open = sliceOf(task.slice);
       return outgoing(open, await open.slice.readState(task.which));
     }
+    case "give": {
+      const open = sliceOf(task.slice);
+      const { numbers, ...given } = await open.slice.give(task.run);
+      return { ...given, count: numbers.length, numbers: outgoing(open, numbers) };
+    }
+    case "recut": {
+      const open = sliceOf(task.slice);
+      const { taken, numbers, ...range } = task.recut;
+      const runs = splitNumbers(taken, numbers && incoming(open, numbers));
+      await open.slice.recut({ ...range, taken: runs });
+      return undefined;
+    }
+    case "measure": {
+      await measureCalls(network, task.seconds, undefined, task.size);
+      return network.costsOf(task.size);
+    }
     case "close": {
       const open = slices.get(task.slice);
       slices.delete(task.slice);
@@ -141,7 +159,9 @@ async function perform(
 
 /** Buffers of a result, to be handed over instead of copied. */
 function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
-  const tensor = typeof result === "object" && "exit" in result ? result.exit : result;
+  let tensor: EngineResults[keyof EngineResults] | undefined = result;
+  if (typeof result === "object" && "numbers" in result) tensor = result.numbers;
+  else if (typeof result === "object" && "exit" in result) tensor = result.exit;
   return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
@@ -181,7 +201,7 @@ async function serve(
   const queue = new TaskQueue();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
-      const result = await perform(engine, laneFolder, queue, task);
+      const result = await perform(engine, network, laneFolder, queue, task);
       post({ type: "done", id, result }, buffersOf(result));
     } catch (error) {
       post({ type: "failed", id, failure: failureOf(error) });
