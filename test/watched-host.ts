@@ -33,10 +33,11 @@ export class WatchedHost implements SliceHost {
       round: async (command, abort) => {
         const report = await slice.round(this.#alter(command, spec), abort);
         const at = command.round - 1;
-        const known = this.rounds[at] ?? { command, states: new Map() };
-        // Slices whose borders move are corrected first, and told to evaluate after that.
-        const tells = command.evaluateFrom < known.command.evaluateFrom;
-        this.rounds[at] = tells ? { ...known, command } : known;
+        const seen = this.rounds[at];
+        // Triangular mixing, and slices whose borders move, correct with one command and evaluate with the next: the round is
+        // the latter.
+        const evaluated = seen && seen.command.evaluateFrom < seen.command.evaluateTo;
+        this.rounds[at] = { command: evaluated ? seen.command : command, states: seen?.states ?? new Map() };
         this.rounds[at].states.set(end, await slice.readState("exit", abort));
         return report;
       },

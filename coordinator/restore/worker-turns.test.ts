@@ -13,7 +13,7 @@ const exact = { tolerance: 1e-12, maxRounds: undefined };
 const spec = { chain: toyChain({ steps: 4, method: "secant" }), begin: 0, end: 1, seeds: undefined };
 const command = {
   ...{ round: 1, correctFrom: undefined, evaluateFrom: 0, evaluateTo: 4, correction: undefined },
-  ...{ forget: false, plain: false, restart: false },
+  ...{ gram: undefined, forget: false, plain: false, restart: false },
 };
 
 /** Notes which slices are opened and closed. */
@@ -24,7 +24,7 @@ class NotingHost implements SliceHost {
   async open(_: unknown, index: number): Promise<Slice> {
     this.events.push(`open ${index}`);
     const report = {
-      ...{ residuals: [], transfer: { range: 1, null: 1 }, exit: undefined, evaluations: 1 },
+      ...{ residuals: [], transfer: { range: 1, null: 1 }, exit: undefined, gram: [], evaluations: 1 },
       seconds: { network: 0, kernels: 0, total: 0 },
     };
     return {

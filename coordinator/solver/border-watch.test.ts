@@ -6,6 +6,7 @@ const report = (evaluations: number, total: number): RoundReport => ({
   residuals: [],
   transfer: { range: 1, null: 1 },
   exit: undefined,
+  gram: [],
   evaluations,
   seconds: { network: total, kernels: 0, total },
 });

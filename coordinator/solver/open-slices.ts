@@ -28,12 +28,21 @@ export interface RoundOutcome {
   readonly moved: { readonly steps: number; readonly seconds: number } | undefined;
 }
 
-type CommonCommand = Omit<RoundCommand, "correction">;
+/** What goes along with a round of some methods. */
+export interface RoundExtras {
+  /** Sums of the states before each slice, where states are mixed first. */
+  readonly grams?: readonly (readonly number[])[] | undefined;
+  /** Where the slices end after their correction; undefined: where they did. */
+  readonly plan?: BorderMove | undefined;
+}
+
+type CommonCommand = Omit<RoundCommand, "correction" | "gram">;
 
 const idleReport: RoundReport = {
   residuals: [],
   transfer: { range: 1, null: 1 },
   exit: undefined,
+  gram: [],
   evaluations: 0,
   seconds: { network: 0, kernels: 0, total: 0 },
 };
@@ -140,15 +149,17 @@ export class OpenSlices {
   /**
    * One round on every slice. Lost slices are replaced and evaluated.
    * @param corrections of the entry states, by slice, in the order in which {@link ranges} has them
-   * @param plan where the slices end after their correction; undefined: where they did
+   * @param extra.grams sums of the states before each slice, where states are mixed first
+   * @param extra.plan where the slices end after their correction; undefined: where they did
    * @returns reports of the slices as they are now
    */
   async round(
     command: CommonCommand,
     corrections: readonly (Float32Array | undefined)[],
     signal: AbortSignal,
-    plan?: BorderMove,
+    { grams = [], plan }: RoundExtras = {},
   ): Promise<RoundOutcome> {
+    const gramOf = new Map(this.#seats.map((seat, index) => [seat, grams[index]]));
     const correctionOf = new Map(this.#seats.map((seat, index) => [seat, corrections[index]]));
     const busy = ({ range: { end } }: Seat) =>
       end > command.evaluateFrom || (command.correctFrom !== undefined && end > command.correctFrom);
@@ -162,14 +173,15 @@ export class OpenSlices {
     const changing = plan ? this.#changing(plan) : new Map<Seat, StepRange>();
     if (this.#before?.seat && changing.has(this.#before.seat)) await this.#readBefore(signal);
     for (const seat of this.#seats) {
-      if (!changing.has(seat)) send(seat, { ...command, correction: correctionOf.get(seat) });
+      if (!changing.has(seat))
+        send(seat, { ...command, correction: correctionOf.get(seat), gram: gramOf.get(seat) });
     }
     const moved = plan && (await this.#move(plan, changing, command, correctionOf, signal));
     for (const seat of this.#seats) {
       if (running.has(seat)) continue;
       const failure = moved?.failures.get(seat);
       if (failure) running.set(seat, Promise.reject(failure));
-      else send(seat, { ...command, correctFrom: undefined, correction: undefined });
+      else send(seat, { ...command, correctFrom: undefined, correction: undefined, gram: undefined });
     }
     const results = await Promise.allSettled(this.#seats.map((seat) => running.get(seat)));
     const hopeless = results.find((r) => r.status === "rejected" && !(r.reason instanceof RetryableError));
@@ -198,7 +210,8 @@ export class OpenSlices {
   ): Promise<{ picture: Float32Array; seconds: EngineSeconds }> {
     const index = this.#seats.length - 1;
     const { slice } = this.#seats[index];
-    const { seconds } = await slice.round({ ...command, correction: corrections[index] }, signal);
+    const last = { ...command, correction: corrections[index], gram: undefined };
+    const { seconds } = await slice.round(last, signal);
     return { picture: await slice.readState("exit", signal), seconds };
   }
 
@@ -210,7 +223,8 @@ export class OpenSlices {
   async restart(command: CommonCommand & { correctFrom: number }, signal: AbortSignal): Promise<void> {
     const { correctFrom } = command;
     const at = this.#seats.findIndex(({ range }) => range.begin <= correctFrom && correctFrom < range.end);
-    await this.#seats[at].slice.round({ ...command, restart: true, correction: undefined }, signal);
+    const anew = { ...command, restart: true, correction: undefined, gram: undefined };
+    await this.#seats[at].slice.round(anew, signal);
     for (let index = at + 1; index < this.#seats.length; index++) {
       // One after the other: both copies of a boundary state have to be the same.
       const seat = this.#seats[index];
@@ -269,7 +283,7 @@ export class OpenSlices {
     const { correctFrom } = command;
     await each(corrected, async (seat) => {
       if (correctFrom === undefined || seat.range.end <= correctFrom) return;
-      await seat.slice.round({ ...still, correction: correctionOf.get(seat) }, signal);
+      await seat.slice.round({ ...still, correction: correctionOf.get(seat), gram: undefined }, signal);
     });
     const started = performance.now();
     const gifts = new Map([...changing].map(([seat, range]) => [seat, this.#giftsFor(seat, range)]));
@@ -358,7 +372,10 @@ export class OpenSlices {
         seat.slice = await openSlice(this.#host, spec, seat.worker, signal);
         lost.delete(index);
         const evaluation = { ...command, correctFrom: undefined, evaluateFrom: seat.range.begin };
-        const report = await seat.slice.round({ ...evaluation, correction: undefined }, signal);
+        const report = await seat.slice.round(
+          { ...evaluation, correction: undefined, gram: undefined },
+          signal,
+        );
         // The next slice may be lost as well, and is then re-seeded from this one.
         return { ...report, exit: report.exit?.slice() };
       } catch (error) {

@@ -62,6 +62,11 @@ export interface RoundCommand {
   readonly evaluateTo: number;
   /** Correction of the entry state, in the operator's state space; undefined: none. */
   readonly correction: Float32Array | undefined;
+  /**
+   * Mix the states corrected last before anything else: Gram sums of the states before the slice, as reports have them. For methods
+   * whose mixing is triangular; undefined: mix nothing.
+   */
+  readonly gram: readonly number[] | undefined;
   /** Forget the mixing history: the states it speaks of were re-seeded somewhere. */
   readonly forget: boolean;
   /** Go on by plain iteration: mix nothing, and hold the noise estimate from this round's evaluations on. Never taken back. */
@@ -88,6 +93,11 @@ export interface RoundReport {
    * slice's own, valid until it is called again.
    */
   readonly exit: Float32Array | undefined;
+  /**
+   * After a correction, where mixing is triangular: <G_j, G_k> of the last m rounds' corrections G, newest first, summed over the
+   * states that the slice's steps make, [m, m] row-major. Else empty.
+   */
+  readonly gram: readonly number[];
   readonly evaluations: number;
   readonly seconds: EngineSeconds;
 }

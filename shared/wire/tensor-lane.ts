@@ -28,6 +28,13 @@ const memoryFolder = "/dev/shm";
 /** `deqfleet-lane-PID-UUID`, of the process that made it. Names are checked, since they arrive over the wire. */
 const namePattern = /^deqfleet-lane-(\d+)-[0-9a-f-]{36}$/;
 
+/** A new name in the folder of the lanes: guessed by nobody, and removed by {@link sweepLanes} when this process has ended. */
+export const laneName = (): string => `deqfleet-lane-${process.pid}-${randomUUID()}`;
+
+/** The path of a name that came over the wire; undefined if it is no name of a lane. */
+export const lanePath = (folder: string, name: string): string | undefined =>
+  namePattern.test(name) ? join(folder, name) : undefined;
+
 /** Each region begins with the number of the tensor in it. */
 const numberBytes = 64;
 
@@ -102,7 +109,7 @@ export class TensorLane {
    * @returns the side of its maker, and the name by which the other side finds it; undefined if it cannot be made
    */
   static create(folder: string, capacity: number): { lane: TensorLane; name: string } | undefined {
-    const name = `deqfleet-lane-${process.pid}-${randomUUID()}`;
+    const name = laneName();
     const path = join(folder, name);
     try {
       const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
@@ -117,8 +124,8 @@ export class TensorLane {
    * @returns undefined if there is no such lane here, as on another machine
    */
   static open(folder: string, name: string, capacity: number): TensorLane | undefined {
-    if (!namePattern.test(name)) return undefined;
-    const path = join(folder, name);
+    const path = lanePath(folder, name);
+    if (path === undefined) return undefined;
     try {
       const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
       unlinkSync(path);

@@ -1,4 +1,6 @@
 /** Workers as processes of their own that join coordinators, work, drain, fall silent and die. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { SliceGroup } from "../../coordinator/fleet/worker-pool.js";
 import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
@@ -7,7 +9,9 @@ import { type Solution, solveSerial, solveTimeParallel } from "../../coordinator
 import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { RetryableError } from "../../shared/errors.js";
 import { version } from "../../shared/version.js";
+import { portOf } from "../../shared/wire/address.js";
 import { ClusterFixture, type WatchedCoordinator } from "../cluster-fixture.js";
+import { startCutProxy } from "../faults/cut-proxy.js";
 import { never } from "../fleet-fixture.js";
 import { linearModel, ModelFolder, slowModel, smoothModel } from "../models.js";
 import { becomesTrue } from "../processes.js";
@@ -25,6 +29,15 @@ let slow: string;
 beforeAll(async () => {
   slow = models.write("slow.onnx", await slowModel(0.15));
 });
+
+/** A port nobody listens on, for now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
 
 const chain = toyChain({ steps: 12, method: "secant" });
 const square = { height: 8, width: 8 };
@@ -159,6 +172,49 @@ describe("a worker with a slice of a cut chain", () => {
     await coordinator.has(...["a", "b", "c"].filter((name) => name !== struck));
     expect(eventsOf(coordinator, struck)).toEqual(["joined", "draining", "left"]);
     expect(process.output).toMatch(/draining: told to stop, \d at work\n.*stopped: nothing left to do\n$/);
+  });
+});
+
+describe("a worker behind a network that is cut in mid-chain", () => {
+  it.each([
+    ["for less than the time of silence: nothing is lost", 10, 1000, ["joined"]],
+    ["for longer: its slice goes elsewhere, and it joins again", 1, 3000, ["joined", "lost", "joined"]],
+  ])("%s", async (_, silence, milliseconds, events) => {
+    const coordinator = await cluster.coordinator(silence);
+    const port = await freePort();
+    const [toWorker, toRegistry] = [
+      await startCutProxy(port),
+      await startCutProxy(portOf(coordinator.address)),
+    ];
+    try {
+      cluster.worker(
+        [`127.0.0.1:${toRegistry.port}`],
+        slow,
+        "--name",
+        "far",
+        "--listen",
+        `127.0.0.1:${port}`,
+        "--advertise",
+        `127.0.0.1:${toWorker.port}`,
+      );
+      cluster.worker([coordinator.address], slow, "--name", "near");
+      await coordinator.has("far", "near");
+      const model = modelOf(coordinator);
+      const { picture } = await solveWhole(coordinator, model);
+      const group = await coordinator.workers.acquireGroup({ model, slices: 2, signal: never });
+      let over: Promise<unknown> = Promise.resolve();
+      const cut = await solveOver(group, () => {
+        over = Promise.all([toWorker.cut(milliseconds), toRegistry.cut(milliseconds)]);
+      });
+      group.release();
+      expect(cut).toMatchObject({ converged: true, losses: events.length > 1 ? 1 : 0 });
+      expect(psnr(cut.picture, picture)).toBeGreaterThan(50);
+      await over;
+      await coordinator.has("far", "near");
+      expect(eventsOf(coordinator, "far")).toEqual(events);
+    } finally {
+      await Promise.all([toWorker.close(), toRegistry.close()]);
+    }
   });
 });
 

@@ -15,6 +15,7 @@ import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import type { MovedHeader } from "../../shared/wire/moved-codec.js";
+import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -58,7 +59,14 @@ export interface EngineOptions {
  * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
  */
 export type EngineTask =
-  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec; readonly lane: string }
+  | {
+      readonly kind: "open";
+      readonly slice: number;
+      readonly spec: SliceSpec;
+      /** Names of the slice's lane and of the socket beside it; empty: none. */
+      readonly lane: string;
+      readonly laneSocket: string;
+    }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
@@ -100,10 +108,23 @@ export interface EngineFailure {
   readonly message: string;
 }
 
+/** Bytes that the engine's thread holds, beyond the sessions of the runtime. */
+export interface EngineMemory {
+  /** States, kernels, tensors on their way. */
+  readonly buffers: number;
+  readonly heap: number;
+}
+
 /** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
-  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
+  | {
+      readonly type: "costs";
+      /** Points of the cost curve that changed. */
+      readonly points: readonly CostPoint[];
+      readonly totals: readonly CallTotals[];
+      readonly memory: EngineMemory;
+    }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

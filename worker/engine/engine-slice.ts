@@ -5,6 +5,8 @@
  * place, the slice's composition s_{p:q} is one combination of the same rows (round-algebra.ts), and of the residuals
  * themselves only sums are needed.
  */
+
+import { picturesPerCall } from "../../shared/chain/batch-limits.js";
 import {
   heldChangeJacobian,
   heldNoiseJacobian,
@@ -81,8 +83,8 @@ export class EngineSlice implements Slice {
   readonly #mixing: Mixing | undefined;
   /** Whether the method was given up for plain iteration. */
   #plain = false;
-  /** Steps before this one were inside the window of the last round. */
-  #windowEnd = 0;
+  /** The chain's steps before this one were inside the window of the last evaluations. */
+  #windowTo = 0;
   /** Corrected since they were evaluated: the next evaluation has something to be compared with. */
   #moved = false;
   /** Made when the first round asks for it: a serial run needs the rows of one step only. */
@@ -153,6 +155,7 @@ export class EngineSlice implements Slice {
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
     if (corrects && command.restart) await this.#restart(buffer, correctFrom);
     else if (corrects) await this.#correct(buffer, command, correctFrom);
+    if (command.gram) await this.#mix(buffer, command.gram);
     this.#moved ||= corrects;
     if (command.plain && !this.#plain) this.#holdNoise();
     const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
@@ -166,13 +169,15 @@ export class EngineSlice implements Slice {
       if (end < this.#schedule.steps) exit = await this.#compose(buffer, from, to);
     }
     // A correction alone leaves the last evaluation the last one.
-    if (evaluateFrom < evaluateTo) {
-      this.#windowEnd = to;
+    if (evaluateFrom < this.#schedule.steps) {
+      this.#windowTo = evaluateTo;
       this.#moved = false;
     }
     const total = now() - started;
     const transfer = transferOf(this.#jacobians, from);
-    return { residuals, transfer, exit, evaluations, seconds: { network, kernels: total - network, total } };
+    const gram = corrects && this.#mixing?.fit === "triangular" ? (this.#history?.gramSums() ?? []) : [];
+    const seconds = { network, kernels: total - network, total };
+    return { residuals, transfer, exit, gram, evaluations, seconds };
   }
 
   async serial(): Promise<SerialReport> {
@@ -222,7 +227,7 @@ export class EngineSlice implements Slice {
     await writeOffsets(this.#spec, buffer);
     for (const run of [...kept, ...taken]) this.#take(buffer, run);
     await buffer.block.fillRiders(buffer.firstState, buffer.firstState + this.#steps + 1);
-    this.#windowEnd = Math.min(Math.max(evaluatedTo - begin, 0), this.#steps);
+    this.#windowTo = evaluatedTo;
     this.#moved = true;
     if (this.#plain) this.#holdNoise();
   }
@@ -302,7 +307,7 @@ export class EngineSlice implements Slice {
     const { block, entry, exit, firstState } = buffer;
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
-    const to = Math.max(this.#windowEnd, from);
+    const to = Math.max(this.#windowEnd(), from);
     const last = firstState + to;
     const entryMoves = command.correction !== undefined && from === 0;
     if (command.correction && entryMoves) {
@@ -313,13 +318,32 @@ export class EngineSlice implements Slice {
     if (follows) await block.combine([whole(last)], exit);
     if (to > from) await block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
     else if (entryMoves) await block.combine([whole(last), whole(entry)], last);
-    if (this.#history && to > from) {
-      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
-      const states = buffer.states(from, to + 1);
-      this.#history.mix(block.deltas(to + 1 - from), states, from, to + 1, correctFrom + 1 - begin);
-      await block.fillRiders(firstState + from, firstState + to + 1);
-    }
     if (follows) await this.#follow(buffer, to);
+    if (this.#history && to > from) {
+      // What lies beyond the window follows the correction of the state it ends with, which is not mixed therefore: of a
+      // mixture the slices there would not know.
+      const ends = begin + to === this.#windowTo && this.#windowTo < this.#schedule.steps;
+      const rows = ends ? to : to + 1;
+      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
+      const plain = correctFrom + 1 - begin;
+      this.#history.take(block.deltas(rows - from), buffer.states(from, rows), from, rows, plain);
+      if (this.#mixing?.fit === "own") await this.#mix(buffer);
+    }
+  }
+
+  /** Mixes the states corrected last. @param before Gram sums of the states before the slice */
+  async #mix(buffer: SliceBuffer, before?: readonly number[]): Promise<void> {
+    const { block, firstState } = buffer;
+    const taken = this.#history?.taken;
+    if (!taken || taken.to === taken.from) return;
+    const { from, to } = taken;
+    this.#history?.mix(buffer.states(from, to), before);
+    await block.fillRiders(firstState + from, firstState + to);
+  }
+
+  /** One past the slice's last step that was inside the window of the last evaluations. */
+  #windowEnd(): number {
+    return Math.min(Math.max(this.#windowTo - this.#spec.begin, 0), this.#steps);
   }
 
   /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
@@ -339,13 +363,21 @@ export class EngineSlice implements Slice {
    */
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
     const { block, firstState, firstNoise } = buffer;
-    // Where states are pictures the network reads and writes the buffer itself.
-    const x = await block.pictures(firstState + from, firstState + to);
-    const started = now();
-    const timesteps = this.#schedule.timesteps.slice(begin + from, begin + to);
-    await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, buffer.noise(from, to).values);
-    const seconds = now() - started;
-    await block.fromPictures(firstNoise + from, firstNoise + to);
+    const { canvas } = this.#spec.chain;
+    const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
+    const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
+    let seconds = 0;
+    // Call by call, so that the passes before and behind a call find its states in the cache.
+    for (let r = from; r < to; r += together) {
+      const end = Math.min(to, r + together);
+      // Where states are pictures the network reads and writes the buffer itself.
+      const x = await block.pictures(firstState + r, firstState + end);
+      const started = now();
+      const timesteps = this.#schedule.timesteps.slice(begin + r, begin + end);
+      await this.#network.evaluate(x.values, timesteps, canvas, buffer.noise(r, end).values);
+      seconds += now() - started;
+      await block.fromPictures(firstNoise + r, firstNoise + end);
+    }
     return seconds;
   }
 
@@ -362,7 +394,7 @@ export class EngineSlice implements Slice {
     refuseBrokenNetwork(residuals, buffer, from, exact, { ...this.#where(begin), when: `round ${round}` });
     if (this.#secants && !this.#plain && this.#moved) {
       // Steps that were outside the window have nothing to be compared with.
-      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd - from)).entries()) {
+      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd() - from)).entries()) {
         const r = from + i;
         this.#jacobians[r] = secantJacobian(this.#schedule, begin + r, products, this.#jacobians[r]);
       }

@@ -10,6 +10,14 @@ const latestCalls = 15;
 /** Combinations of batch and size that are kept; the one not seen for longest is forgotten. */
 const keptPoints = 256;
 
+/** All calls of one batch, whatever their sizes. */
+export interface CallTotals {
+  readonly batch: number;
+  readonly calls: number;
+  /** Seconds. */
+  readonly seconds: number;
+}
+
 interface Measured {
   readonly batch: number;
   readonly size: PictureSize;
@@ -27,15 +35,18 @@ function median(values: readonly number[]): number {
 /** A network that notes how long its calls take. */
 export class MeasuredNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly roundPixels: number | undefined;
   readonly #inner: NoiseEstimator;
   readonly #now: () => number;
   /** In the order of the last call. */
   readonly #measured = new Map<string, Measured>();
   readonly #changed = new Set<string>();
+  readonly #totals = new Map<number, CallTotals>();
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(inner: NoiseEstimator, now: () => number = () => performance.now()) {
     this.card = inner.card;
+    this.roundPixels = inner.roundPixels;
     this.#inner = inner;
     this.#now = now;
   }
@@ -63,6 +74,11 @@ export class MeasuredNetwork implements NoiseEstimator {
     return points;
   }
 
+  /** What all calls so far took together, by batch. */
+  callTotals(): CallTotals[] {
+    return [...this.#totals.values()];
+  }
+
   /** What is known of calls of one size, smallest batch first. */
   costsOf({ height, width }: PictureSize): CostPoint[] {
     return [...this.#measured.values()]
@@ -72,6 +88,8 @@ export class MeasuredNetwork implements NoiseEstimator {
   }
 
   #note(batch: number, { height, width }: PictureSize, seconds: number): void {
+    const before = this.#totals.get(batch) ?? { calls: 0, seconds: 0 };
+    this.#totals.set(batch, { batch, calls: before.calls + 1, seconds: before.seconds + seconds });
     const key = `${batch} ${height}x${width}`;
     const measured = this.#measured.get(key) ?? { batch, size: { height, width }, latest: [], calls: 0 };
     measured.calls++;
