@@ -57,7 +57,7 @@ class StoredItems implements JobRestoration {
     // Whole chains side by side finish a dataset soonest; cutting is for those who wait for each picture.
     if (goal === "throughput" || workers.length < 2) return false;
     const question = {
-      ...{ requested: plan, goal, steps, method, maxRounds, window, batch: 1 },
+      ...{ requested: plan, goal, steps, method, maxRounds, window, batch: 1, unit: "evaluations" as const },
       pictures: Math.max(1, this.#pending()),
       // Times are counted in evaluations: how workers compare is for the borders to find out.
       workers: workers.map(() => (states: number) => states),

@@ -22,6 +22,7 @@ const question = (given: Partial<PlanQuestion> & { count?: number; cost?: CostCu
     method: "secant",
     maxRounds: null,
     window: null,
+    unit: "seconds",
     ...more,
   };
 };
@@ -74,8 +75,8 @@ describe("choosePlan", () => {
   it("takes several chains side by side where that is best", () => {
     const choice = choosePlan(question({ goal: "latency", pictures: 4, count: 32, cost: flat, batch: 1 }));
     expect(choice.chosen).toBe("time-parallel");
-    const throughput = choosePlan(question({ pictures: 4, count: 52 }));
-    expect(throughput).toMatchObject({ chosen: "time-parallel", sideBySide: 4, slices: 13 });
+    const throughput = choosePlan(question({ pictures: 4, count: 100 }));
+    expect(throughput).toMatchObject({ chosen: "time-parallel", sideBySide: 4, slices: 25 });
   });
 
   it("weighs the goal: each picture soon, or all of them", () => {

@@ -46,6 +46,8 @@ export interface PlanQuestion {
   readonly maxRounds: number | null;
   /** Steps evaluated in a round; null: as the method has it. */
   readonly window: number | null;
+  /** What the cost curves count, for the sentence that explains the choice. */
+  readonly unit: "seconds" | "evaluations";
 }
 
 /** One way to spend the fleet, and what is expected of it. */
@@ -210,8 +212,10 @@ export function choosePlan(question: PlanQuestion): PlanChoice {
   const best = options.find(asked) as PlanOption;
   const other = options.find(({ plan }) => plan !== best.plan) as PlanOption;
   const why = requested === "auto" ? `is best for ${goal}` : "was asked for";
+  const time = (value: number) =>
+    question.unit === "seconds" ? durationText(value) : `${Number(value.toPrecision(3))} evaluations`;
   const times = (option: PlanOption) =>
-    `${durationText(option.seconds)} in all and ${durationText(option.latency)} a picture`;
+    `${time(option.seconds)} in all and ${time(option.latency)} a picture`;
   const reason =
     `${best.plan} ${why}: for ${amount(pictures, "picture")} of ${amount(steps, "step")} on ${amount(workers.length, "worker")}, ` +
     `${optionText(best)} should take ${times(best)}; ${optionText(other)}: ${times(other)} (${amount(count, "round")} expected)`;

@@ -46,6 +46,7 @@ export async function planRun(run: RunQuestion): Promise<RunPlan> {
     batch: picturesPerCall(limits, size),
     workers: Array.from({ length: width }, () => evaluation),
     wire: freeWire,
+    unit: "evaluations",
   } satisfies PlanQuestion;
   // Where one plan is best whether larger calls cost nothing more or everything, there is nothing to find out.
   const extremes = [evaluation, constant].map(
@@ -57,5 +58,8 @@ export async function planRun(run: RunQuestion): Promise<RunPlan> {
   if (!costs) return { ...choosePlan(question), costs: "unknown" };
   const perTensor = loopback.perByte * 12 * size.height * size.width;
   const wire = { perRound: loopback.perRound, perTensor };
-  return { ...choosePlan({ ...question, workers: costs.curves, wire }), costs: costs.source };
+  return {
+    ...choosePlan({ ...question, workers: costs.curves, wire, unit: "seconds" }),
+    costs: costs.source,
+  };
 }

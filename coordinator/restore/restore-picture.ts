@@ -124,7 +124,8 @@ export async function restorePicture(
     };
     return { item, outputHash };
   } catch (error) {
-    if (error instanceof FatalError) throw error;
+    // The error of another picture, which has stopped the run, is not this one's.
+    if (error instanceof FatalError && error !== signal.reason) throw error;
     const empty = emptyItem(place, settings);
     // Once the run is being stopped, whatever a picture says is an echo of that.
     if (signal.aborted) return { item: { ...empty, attempts }, outputHash: undefined };
