@@ -272,7 +272,10 @@ export class JobRunner {
         maxDeliveries: this.#job.spec.maxDeliveries,
         log,
         tally: this.#tally,
-        restore: (item, how) => {
+        restore: async (item, how) => {
+          // Whatever is begun from here on hears of it.
+          this.#stop.signal.throwIfAborted();
+          if (this.#job.state !== "active") throw new ItemWithdrawn("the job is not active any more");
           // The last one may have been withdrawn, when the job was paused.
           const withdraw = new AbortController();
           running.worker = null;
