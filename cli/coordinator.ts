@@ -3,17 +3,22 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { showMembers } from "../coordinator/fleet/member-metrics.js";
+import { type JobHost, startJobs } from "../coordinator/job-host.js";
+import { countJobEvent, showJobs } from "../coordinator/jobs/job-metrics.js";
 import { type Coordinator, startCoordinator } from "../coordinator/process.js";
 import {
   coordinatorOptionsSchema,
   defaultCoordinatorAddress,
+  defaultJobFolder,
   resolveCoordinatorSettings,
 } from "../shared/config/coordinator-settings.js";
 import { checkOptionsOf, flagOf, readOptionsFile } from "../shared/config/options.js";
 import { processPathOptions } from "../shared/config/process-settings.js";
+import { defaultConcurrentRequests } from "../shared/config/security-settings.js";
 import { transportSecurity } from "../shared/security/transport-security.js";
 import { CoordinatorMetrics, metricsRoute } from "../shared/telemetry/metrics.js";
 import { exitCodes } from "./exit-codes.js";
+import { describeJobEvent } from "./job-events.js";
 import {
   number,
   runService,
@@ -35,6 +40,18 @@ function coordinatorCommand(): Command {
       "where workers reach it (default: the host it listens on; port 0: the port it got)",
     )
     .option("--http <host:port>", "where /healthz and /readyz are served (default: nowhere)")
+    .option("--nats <url,...>", "NATS servers that keep the jobs; several coordinators may share them")
+    .option(
+      "--data <dir>",
+      `folder that keeps the jobs where there is no NATS (default: ${defaultJobFolder})`,
+    )
+    .option("--api <host:port>", "where the public API is served besides (default: nowhere)")
+    .option("--api-tokens <file>", "bearer tokens that the public API asks for, one a line (default: none)")
+    .option(
+      "--api-concurrency <n>",
+      `requests the public API serves at the same time (default: ${defaultConcurrentRequests})`,
+      number,
+    )
     .option("--heartbeat <s>", "seconds between two heartbeats of a worker (default: 2)", number)
     .option("--silence <s>", "seconds of silence after which a worker is given up (default: 10)", number);
   return withProcessFlags(command);
@@ -58,14 +75,19 @@ export function addCoordinator(
       const flags = checkOptionsOf(coordinatorOptionsSchema, given, flagOf);
       const file =
         typeof config === "string"
-          ? await readOptionsFile(resolve(cwd, config), coordinatorOptionsSchema, processPathOptions)
+          ? await readOptionsFile(resolve(cwd, config), coordinatorOptionsSchema, [
+              "data",
+              "apiTokens",
+              ...processPathOptions,
+            ])
           : {};
-      const settings = resolveCoordinatorSettings(flags, file);
+      const settings = resolveCoordinatorSettings(flags, file, { cwd });
       const name = hostname();
       const tell = teller(console, settings, "coordinator", name);
       const security = await transportSecurity(settings.tls);
       const metrics = new CoordinatorMetrics();
       const serve = async (stop: AbortSignal) => {
+        let jobs: JobHost | undefined;
         const coordinator: Coordinator = await startCoordinator({
           settings,
           security,
@@ -75,17 +97,36 @@ export function addCoordinator(
             const level = kind === "lost" || kind === "refused" ? "warn" : "info";
             tell(`worker ${worker} ${kind}${address ? ` (${address})` : ""}: ${reason}`, { ...event }, level);
           },
+          ready: () => (jobs ? { ok: true, detail: "ok" } : { ok: false, detail: "opening the log of jobs" }),
           routes: {
-            "/metrics": metricsRoute(metrics.registry, () => showMembers(metrics, coordinator.workers)),
+            "/metrics": metricsRoute(metrics.registry, async () => {
+              showMembers(metrics, coordinator.workers);
+              if (jobs) await showJobs(metrics, jobs.engine);
+            }),
           },
         });
-        const { address, httpPort } = coordinator;
-        tell(`reached at ${address}${httpPort === null ? "" : `, HTTP on port ${httpPort}`}`, {
-          address,
-          httpPort,
-        });
-        await untilAborted(stop);
-        await coordinator.close();
+        try {
+          jobs = await startJobs({
+            settings,
+            security,
+            coordinator,
+            onEvent: (event) => {
+              countJobEvent(metrics, event);
+              const { line, fields, level } = describeJobEvent(event);
+              tell(line, fields, level);
+            },
+          });
+          const { address, httpPort } = coordinator;
+          const { apiPort } = jobs;
+          const http = httpPort === null ? "" : `, HTTP on port ${httpPort}`;
+          const api = apiPort === null ? "" : `, API on port ${apiPort}`;
+          tell(`reached at ${address}${http}${api}`, { address, httpPort, apiPort });
+          await untilAborted(stop);
+        } finally {
+          // Items in hand are given back while their workers are still there.
+          await jobs?.close();
+          await coordinator.close();
+        }
       };
       await withTraces(settings, "coordinator", name, () => runService(surroundings, serve));
       done(exitCodes.ok);

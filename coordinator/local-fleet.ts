@@ -46,6 +46,10 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Fleet
       const channel = await host.channel(index, signal);
       return restoreOnWorker(channel, picture, signal, local.timeouts.command);
     },
+    measure: (seconds, size, abort) =>
+      Promise.all(
+        local.workers.map(async (_, index) => (await host.channel(index, abort)).measureCosts(seconds, size)),
+      ),
     workers: () => local.workers.flatMap((worker) => describe(worker)),
     close: local.close,
   };

@@ -45,7 +45,8 @@ class Scene {
       if (this.failing.has(name)) throw new RetryableError(`${name} does not answer`);
       this.opened.push(name);
       const unused = () => Promise.reject(new Error("nobody computes here"));
-      return { round: unused, serial: unused, readState: unused, close: async () => {} };
+      const calls = { round: unused, serial: unused, readState: unused, give: unused, recut: unused };
+      return { ...calls, close: async () => {} };
     };
     this.pool = new MemberPool({ openSlice, replacementMilliseconds });
   }

@@ -137,6 +137,8 @@ export class MemberPool implements WorkerPool {
       round: (command, abort) => slice.round(command, abort),
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => slice.recut(range, abort),
       close: async () => {
         if (open) member.slices--;
         open = false;

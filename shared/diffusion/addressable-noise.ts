@@ -12,33 +12,41 @@ const weylA = 0x9e3779b9;
 const weylB = 0xbb67ae85;
 const rounds = 10;
 
-/** High 32 bits of the 64-bit product of two unsigned 32-bit numbers. */
+/** High 32 bits of the 64-bit product of two unsigned 32-bit numbers, in 32-bit arithmetic throughout. */
 function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
   const bHigh = b >>> 16;
   const bLow = b & 0xffff;
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const carry = (middle & 0xffff) + aLow * bHigh;
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
+  // Neither sum exceeds 32 bits.
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const carry = ((middle & 0xffff) + Math.imul(aLow, bHigh)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) | 0;
 }
 
 /** Philox4x32-10: encrypts the four-word counter in place under the two-word key. */
 export function philox4x32(counter: Uint32Array, key0: number, key1: number): void {
-  let k0 = key0 >>> 0;
-  let k1 = key1 >>> 0;
+  let k0 = key0 | 0;
+  let k1 = key1 | 0;
+  let c0 = counter[0] | 0;
+  let c1 = counter[1] | 0;
+  let c2 = counter[2] | 0;
+  let c3 = counter[3] | 0;
   for (let round = 0; round < rounds; round++) {
-    const high0 = multiplyHigh(multiplierA, counter[0]);
-    const low0 = Math.imul(multiplierA, counter[0]);
-    const high1 = multiplyHigh(multiplierB, counter[2]);
-    const low1 = Math.imul(multiplierB, counter[2]);
-    counter[0] = high1 ^ counter[1] ^ k0;
-    counter[1] = low1;
-    counter[2] = high0 ^ counter[3] ^ k1;
-    counter[3] = low0;
-    k0 = (k0 + weylA) >>> 0;
-    k1 = (k1 + weylB) >>> 0;
+    const high0 = multiplyHigh(multiplierA, c0);
+    const high1 = multiplyHigh(multiplierB, c2);
+    const low0 = Math.imul(multiplierA, c0);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = Math.imul(multiplierB, c2);
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + weylA) | 0;
+    k1 = (k1 + weylB) | 0;
   }
+  counter[0] = c0;
+  counter[1] = c1;
+  counter[2] = c2;
+  counter[3] = c3;
 }
 
 /** Where a noise tensor lives: the run's seed, the picture, and which of the picture's tensors it is. */

@@ -33,7 +33,7 @@ export interface NoiseSchedule {
 }
 
 /** Cumulative products abar_t of the linear betas 1e-4..0.02 over 1000 timesteps; index t in [0, 999]. */
-function cumulativeSignal(): Float64Array {
+const cumulative = ((): Float64Array => {
   const signal = new Float64Array(trainingTimesteps);
   let product = 1;
   for (let t = 0; t < trainingTimesteps; t++) {
@@ -41,7 +41,7 @@ function cumulativeSignal(): Float64Array {
     signal[t] = product;
   }
   return signal;
-}
+})();
 
 /** Rising timesteps of DeqIR's `uniform` (multiples of floor(start / T)) and `quad` (squares up to 0.8 start). */
 function risingTimesteps({ steps, start, spacing }: ScheduleSettings): number[] {
@@ -69,7 +69,6 @@ export function noiseSchedule(settings: ScheduleSettings): NoiseSchedule {
   if (!Number.isInteger(steps) || steps < 1 || steps > start) {
     throw new InputError(`--steps ${steps}: must be a whole number from 1 to --start (${start})`);
   }
-  const cumulative = cumulativeSignal();
   const timesteps = risingTimesteps(settings).reverse();
   const signal = Float64Array.from([...timesteps.map((t) => cumulative[t]), 1]);
   return { steps, timesteps, signal };

@@ -2,10 +2,19 @@
 import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
+import type {
+  Recut,
+  RoundCommand,
+  RoundReport,
+  SerialReport,
+  SliceSpec,
+  StepRun,
+} from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { PictureSize } from "../../shared/operators/task.js";
+import type { MovedHeader } from "../../shared/wire/moved-codec.js";
 import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
@@ -21,6 +30,12 @@ export type EngineTensor = Float32Array | InLane;
 /** A round, its correction wherever it lies. */
 export type EngineRound = Omit<RoundCommand, "correction"> & {
   readonly correction: EngineTensor | undefined;
+};
+
+/** A new range, the numbers of the steps taken wherever they lie. */
+export type EngineRecut = Omit<Recut, "taken"> & {
+  readonly taken: readonly MovedHeader[];
+  readonly numbers: EngineTensor | undefined;
 };
 
 /** How the engine is started. */
@@ -44,10 +59,20 @@ export interface EngineOptions {
  * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
  */
 export type EngineTask =
-  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec; readonly lane: string }
+  | {
+      readonly kind: "open";
+      readonly slice: number;
+      readonly spec: SliceSpec;
+      /** Names of the slice's lane and of the socket beside it; empty: none. */
+      readonly lane: string;
+      readonly laneSocket: string;
+    }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
+  | { readonly kind: "give"; readonly slice: number; readonly run: StepRun }
+  | { readonly kind: "recut"; readonly slice: number; readonly recut: EngineRecut }
+  | { readonly kind: "measure"; readonly seconds: number; readonly size: PictureSize }
   | { readonly kind: "close"; readonly slice: number };
 
 /** What each kind of task returns. */
@@ -57,6 +82,9 @@ export interface EngineResults {
   round: Omit<RoundReport, "exit"> & { readonly exit: EngineTensor | undefined };
   serial: Omit<SerialReport, "exit"> & { readonly exit: EngineTensor };
   read: EngineTensor;
+  give: MovedHeader & { readonly numbers: EngineTensor };
+  recut: undefined;
+  measure: readonly CostPoint[];
   close: undefined;
 }
 

@@ -97,7 +97,10 @@ export class SerialChain {
     const algebra = { schedule: this.#schedule, weights: chain.weights };
     const steps = this.#buffer.stepRows(0, [stepWeights(algebra, step, noJacobian)]);
     await block.combine(stepTerms(steps, 0), firstState);
-    const sum = this.#buffer.states(0, 1).values.reduce((all, value) => all + value, 0);
+    const { values } = this.#buffer.states(0, 1);
+    let sum = 0;
+    // A loop: reduce with a function takes 20 times as long.
+    for (let i = 0; i < values.length; i++) sum += values[i];
     refuseNonFinite([sum], this.#buffer, 0, {
       pictureId: chain.pictureId,
       timesteps: [this.timestep],

@@ -14,15 +14,15 @@ import { SerialChain } from "./serial-chain.js";
 /** Operators whose kernels are kept: pictures of one dataset mostly share one. */
 const keptOperators = 4;
 
-/** Blocks of rows kept for the next pictures: as many as there are mostly in flight. */
-const keptBlocks = 4;
+/** Blocks of rows kept for the next pictures, beside those of a full network call. */
+const keptBlocks = 2;
 
 /** One per network session. Slices it opened may be used side by side, one call at a time each; serial ones are batched. */
 export class SliceEngine {
   readonly network: NoiseEstimator;
   readonly #limits: SessionLimits;
   readonly #batcher: ChainBatcher;
-  readonly #pool = new RowPool(keptBlocks);
+  readonly #pool: RowPool;
   /** In order of last use. */
   readonly #operators = new Map<string, Promise<StateKernels>>();
 
@@ -31,6 +31,7 @@ export class SliceEngine {
     this.network = network;
     this.#limits = limits;
     this.#batcher = new ChainBatcher(network, batch);
+    this.#pool = new RowPool(batch.pictures + keptBlocks);
   }
 
   /**

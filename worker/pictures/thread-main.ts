@@ -3,6 +3,7 @@
  * main thread, which only talks.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import sharp from "sharp";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
@@ -20,7 +21,11 @@ export interface PictureThreadOptions {
   readonly engine: MessagePort;
 }
 
+/** Pictures are many, and each is small beside the threads libvips would start for it. */
+const threadsOfPicture = 1;
+
 function serve(port: MessagePort, { network, batch, engine }: PictureThreadOptions): void {
+  sharp.concurrency(threadsOfPicture);
   const chains = new PortCalls<ChainSpec, SerialReport>(engine);
   const pictures = new WholePictures({
     network,
