@@ -27,6 +27,8 @@ export interface JobFixture {
   readonly events: JobEvent[];
   /** Items begun, in order, as `job/key`. */
   readonly begun: string[];
+  /** Reasons the jobs were paused for, in order. */
+  pauses(): readonly string[];
   /** What happens when an item has begun; may be replaced. */
   onBegin: (key: string, job: string) => Promise<void> | void;
   /** Writes input files, each holding its own key. */
@@ -86,6 +88,10 @@ export async function openJobFixture(
     pool,
     events,
     begun,
+    pauses: () =>
+      events.flatMap((event) =>
+        event.event === "job-changed" && event.job.pausedBecause !== null ? [event.job.pausedBecause] : [],
+      ),
     onBegin: () => {},
     inputs: async (...keys) => {
       for (const key of keys) {

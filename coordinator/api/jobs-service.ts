@@ -38,6 +38,7 @@ import { describeJob } from "../jobs/job-status.js";
 import { openJobStores } from "../jobs/job-stores.js";
 import { manifestJsonLines } from "../jobs/manifest.js";
 import { standingOutcomes } from "../jobs/standing-outcomes.js";
+import { checkDataset } from "../jobs/submission.js";
 import { decodeSpec, encodeStatus } from "./job-messages.js";
 
 const defaultWatchMilliseconds = 1000;
@@ -116,6 +117,11 @@ export class JobsService {
     ];
     if (statuses.length === 0)
       throw new InputError("retry what? Items that failed, items that were given up, or both");
+    const { byStatus } = await this.#engine.tally(await this.#engine.job(checkedJobName(name)));
+    if (statuses.every((status) => byStatus[status] === 0)) {
+      const others = byStatus.failed > 0 ? `; ${byStatus.failed} failed: ask for those, too (--failed)` : "";
+      throw new InputError(`there is nothing to retry in job ${name}${others}`);
+    }
     return this.#change(name, (job) => retried(job, statuses, this.#engine.now()));
   }
 
@@ -149,6 +155,7 @@ export class JobsService {
     // Stores that cannot be are refused now, while somebody listens.
     const stores = await openJobStores(spec);
     try {
+      if (!known) await checkDataset(stores.input, spec);
       if (needsMask) await stores.output.write(maskKey(spec.name), maskFile);
     } finally {
       await stores.close();

@@ -2,7 +2,7 @@
  * Items of a job on the workers of a pool: each whole on one worker, which reads and writes the stores itself, or its chain cut
  * over all workers, where the coordinator does.
  */
-import { RetryableError } from "../../shared/errors.js";
+import { PictureError, RetryableError } from "../../shared/errors.js";
 import { type JobRecord, maskKey } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import type { PictureSize } from "../../shared/operators/task.js";
@@ -138,6 +138,11 @@ class StoredItems implements JobRestoration {
 
   #placeOf({ key }: WorkItem): CutPlace {
     const { input, output, restoration } = this.#job.spec;
+    if (restoration.simulate && key.startsWith(`${measurementFolder}/`)) {
+      throw new PictureError(
+        `${key} would be restored to where simulated measurements go; rename the folder ${measurementFolder}`,
+      );
+    }
     const measured = `${measurementFolder}/${measurementName(key, restoration.task.task)}`;
     return {
       pictureId: key,

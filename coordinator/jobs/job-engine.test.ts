@@ -1,6 +1,10 @@
+import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type JobFixture, openJobFixture } from "../../test/job-fixture.js";
+import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { cancelled, resumed, retried } from "./job-requests.js";
 
 let fixture: JobFixture;
@@ -145,5 +149,78 @@ describe("JobEngine", () => {
       Array.from({ length: 61 }, (_, i) => i),
     );
     expect(fixture.begun.length).toBeLessThan(61 - before + 3);
+  });
+
+  it("waits while the output's disk is full, with the reason, and goes on when there is room", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs(...numbered(12));
+    const disk = fixture.output;
+    expect(mountTinyDisk(disk)).toBe(true);
+    try {
+      // Less room than a probe asks for, and none at all.
+      await writeFile(join(disk, ".deqfleet-ballast"), Buffer.alloc(64 * 1024)).catch(() => {});
+      await start("a", { maxDeliveries: 1 });
+      await vi.waitFor(async () => expect((await fixture.log.get("a"))?.state).toBe("paused"), waiting);
+      expect(fixture.pauses()[0]).toMatch(/\.png cannot be written: .*no space left on the device/);
+      const begun = fixture.begun.length;
+      expect(begun).toBeLessThan(12);
+      // Nothing is begun meanwhile, and what was taken is not lost.
+      await delay(1500);
+      expect((await fixture.log.get("a"))?.state).toBe("paused");
+      expect(fixture.begun).toHaveLength(begun);
+      execFileSync("mount", ["-o", "remount,size=8m", disk]);
+      const job = await finished("a");
+      expect(job).toMatchObject({
+        pausedBecause: null,
+        counts: { done: 12, failed: 0, dead: 0, dropped: 0 },
+      });
+      expect((await fixture.outcomes("a")).every(({ deliveries }) => deliveries === 1)).toBe(true);
+    } finally {
+      await fixture.engine.close();
+      unmountTinyDisk(disk);
+    }
+  });
+
+  it("lets an urgent job pass one that is under way", async () => {
+    fixture = await openJobFixture({ seats: 1, members: 1 });
+    await fixture.inputs(...numbered(30));
+    let urgent = false;
+    fixture.onBegin = async (key) => {
+      if (key !== "00005.png" || urgent) return;
+      urgent = true;
+      await start("urgent", { priority: 9, output: `${fixture.spec("a").output}/urgent` });
+      await vi.waitFor(
+        async () => expect(await fixture.log.backlog("urgent")).toMatchObject({ queued: 30 }),
+        waiting,
+      );
+    };
+    await start("a");
+    await finished("urgent");
+    await finished("a");
+    const order = fixture.begun.map((name) => name.split("/")[0]);
+    const last = order.lastIndexOf("urgent");
+    // Beside the one at work, the next may have been taken already.
+    expect(order.slice(6, last).filter((name) => name === "a").length).toBeLessThanOrEqual(2);
+    expect(last).toBeLessThan(40);
+  });
+
+  it("gives an item that was published twice one outcome", async () => {
+    fixture = await openJobFixture({ seats: 1, members: 1 });
+    await fixture.inputs(...numbered(20));
+    await fixture.log.create(fixture.record("a"));
+    // As a coordinator leaves it that dies between publishing its first batch and saying so.
+    const items = numbered(16).map((key, index) => ({ index, generation: 0, key, bytes: key.length }));
+    await fixture.log.publish("a", items);
+    fixture.engine.follow((await fixture.log.get("a"))!);
+    expect(await finished("a")).toMatchObject({ listed: 20, counts: { done: 20 } });
+    await vi.waitFor(
+      async () => expect(await fixture.log.backlog("a")).toEqual({ queued: 0, taken: 0 }),
+      waiting,
+    );
+    const outcomes = await fixture.outcomes("a");
+    expect(outcomes.map(({ index }) => index).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    expect(fixture.begun).toHaveLength(20);
   });
 });

@@ -8,9 +8,10 @@
  *    under the same numbers, since stores list in the order of their keys; the tally counts each number once.
  */
 import { crashPoint } from "../../shared/crash-point.js";
+import { InputError } from "../../shared/errors.js";
 import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
-import { formatOfPath, isMeasurementPath } from "../../shared/pictures/picture-format.js";
+import { formatOfPath, isMeasurementPath, pictureExtensions } from "../../shared/pictures/picture-format.js";
 import type { ObjectStore, StoredObject } from "../../shared/storage/object-store.js";
 import type { JobLog } from "./job-log.js";
 
@@ -42,6 +43,32 @@ export function isInput(
   if (formatOfPath(key) === undefined && !(measured && isMeasurementPath(key))) return false;
   if (key.split("/").some((part) => part.startsWith("."))) return false;
   return !isOutput(key, spec.input, spec.output);
+}
+
+/** Objects looked at before a dataset is accepted without a picture having been seen. */
+const mostLookedAt = 10_000;
+
+/**
+ * Refuses what cannot be a dataset, as far as that can be told at once.
+ * @throws InputError if the input holds no picture, or the outputs would be written over the inputs; StoreUnavailableError if
+ *   it cannot be listed
+ */
+export async function checkDataset(
+  input: ObjectStore,
+  spec: Pick<JobSpec, "input" | "output" | "restoration">,
+): Promise<void> {
+  if (asFolder(plain(spec.input)) === asFolder(plain(spec.output))) {
+    throw new InputError(
+      `--out ${spec.output} is the input: restored pictures would be written over the damaged ones; choose another --out`,
+    );
+  }
+  let looked = 0;
+  for await (const object of input.list()) {
+    if (isInput(object, spec) || ++looked >= mostLookedAt) return;
+  }
+  throw new InputError(
+    `${spec.input} holds no picture deqfleet reads (${pictureExtensions.join(" ")}); hidden files do not count`,
+  );
 }
 
 /** What listing needs. */
