@@ -193,7 +193,8 @@ describe("trouble", () => {
   });
 
   it("stops when the output cannot be written, and still writes the report", async () => {
-    const { folder, out } = await dataset("a.png", "b.png", "c.png");
+    const names = Array.from({ length: 12 }, (_, i) => `${String.fromCharCode(97 + i)}.png`);
+    const { folder, out } = await dataset(...names);
     // A folder where the first output belongs.
     await mkdir(join(out, "a.png"), { recursive: true });
     const fleet = await inProcessFleet(1);
@@ -202,16 +203,14 @@ describe("trouble", () => {
       out,
       task: "colorize",
       workers: 1,
-      // One picture at a time: whole chains would all be under way.
+      // Few pictures at a time: whole chains would all be under way.
       plan: "time-parallel",
       startFleet: async () => fleet,
     });
     await expect(run).rejects.toThrow(FatalError);
     const report = reportSchema.parse(JSON.parse(await readFile(join(out, "report.json"), "utf8")));
-    // The next chain is at work before the first one's picture is written, and may be done by then.
-    const { failed, cancelled, done } = report.run.counts;
-    expect(report.run.status).toBe("failed");
-    expect([failed, cancelled + done, cancelled > 0]).toEqual([1, 2, true]);
+    expect(report.run).toMatchObject({ status: "failed", counts: { failed: 1 } });
+    expect(report.run.counts.cancelled).toBeGreaterThan(4);
     expect(report.run.error).toContain(join(out, "a.png"));
     expect(fleet.closed).toBe(true);
   });
