@@ -5,7 +5,7 @@ RESTORE = node dist/cli/main.js restore
 # Ten steps keep the demonstration short on a small machine; 25 is the default.
 DEMO_FLAGS = --simulate --workers 4 --plan time-parallel --steps 10 --contact-sheet
 
-.PHONY: demo test check build bench models clean
+.PHONY: demo test test-faults check build bench models clean
 
 demo: build
 	$(RESTORE) 'photos/*.png' --task sr-average --scale 4 --out $(DEMO)/super-resolution $(DEMO_FLAGS)
@@ -25,6 +25,10 @@ models: build
 # The whole suite. The last line reads: N passed, N failed, N skipped.
 test: build
 	node_modules/.bin/vitest run
+
+# Two hundred pictures through thirty faults; a part of the whole suite, too. DEQFLEET_FAULT_SEED=N: other moments and victims.
+test-faults: build
+	node_modules/.bin/vitest run test/faults
 
 # Lint, format and types.
 check: node_modules/.installed

@@ -1,4 +1,5 @@
 /** Solves the chains of photographs in this thread, with any number of slices, and remembers the serial pictures. */
+import type { BorderPolicy } from "../coordinator/solver/border-watch.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import {
   type RoundProgress,
@@ -74,11 +75,18 @@ export class PhotoSolver {
     stop: SolveSettings,
     host: SliceHost,
     onRound?: (progress: RoundProgress) => void,
+    borders?: BorderPolicy,
   ): Promise<Solution> {
     const measured = await this.#measure(settings);
     const { operator } = measured;
     const chain = photoChain(measured, settings.method, settings.steps, settings.seed);
-    return solveTimeParallel(chain, stop, { host, scan: this.#scan, operator }, this.#signal, onRound);
+    return solveTimeParallel(
+      chain,
+      stop,
+      { host, scan: this.#scan, operator, borders },
+      this.#signal,
+      onRound,
+    );
   }
 
   #measure({ photo, size, task }: PhotoChainSettings): Promise<MeasuredPhoto> {

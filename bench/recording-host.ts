@@ -25,6 +25,8 @@ export class RecordingHost implements SliceHost {
       },
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => slice.recut(range, abort),
       close: () => slice.close(),
     };
   }

@@ -32,6 +32,8 @@ export class TappingHost implements SliceHost {
       },
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => slice.recut(range, abort),
       close: () => slice.close(),
     };
   }

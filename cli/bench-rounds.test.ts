@@ -52,6 +52,25 @@ it("prints both tables, and writes runs and plots", async () => {
   expect(await readFile(join(cwd, "plots.svg"), "utf8")).toContain("colorize, T = 4");
 });
 
+it("looks at no more rounds than it is told", async () => {
+  const few = [
+    "--tasks",
+    "colorize",
+    "--steps",
+    "6",
+    "--photos",
+    "rocket",
+    "--size",
+    "32",
+    "--max-rounds",
+    "2",
+  ];
+  const { exitCode, stdout, stderr } = await run([...few, "--methods", "deqir", "--workers", "2"]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain("colorize T=6 rocket seed 0 deqir: 50 dB not after 2 rounds");
+  expect(stdout).toMatch(/deqir .*\| > 2 \(> 2\)/);
+});
+
 it.each([
   [["--methods", "newton"], /--methods newton: choose from/],
   [["--seeds", "-1"], /no seed/],

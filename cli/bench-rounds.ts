@@ -30,6 +30,7 @@ interface RoundsFlags {
   readonly seeds: readonly number[];
   readonly workers: readonly number[];
   readonly size: number;
+  readonly maxRounds?: number;
   readonly json?: string;
   readonly svg?: string;
 }
@@ -48,7 +49,7 @@ async function benchRounds(given: RoundsFlags, { console, cwd }: CommandSurround
   const tasks = chosenTasks("--tasks", given.tasks);
   const methods = chosen("--methods", given.methods, methodNames);
   const photos = chosen("--photos", given.photos, photoNames);
-  const { seeds, size, workers } = given;
+  const { seeds, size, workers, maxRounds } = given;
   const print = (text: string) => console.stdout.write(`${text}\n`);
   print(
     `${machineLine()}; ${size}x${size}, ${photos.length} photographs, ${seeds.length} seeds: median (worst) rounds to stay within so many dB of the serial picture`,
@@ -63,15 +64,18 @@ async function benchRounds(given: RoundsFlags, { console, cwd }: CommandSurround
         for (const photo of photos)
           for (const chainSeed of seeds)
             for (const method of methods) {
-              const run = await runChain(solver, { task, steps, method, photo, seed: chainSeed, size });
+              const choice = { task, steps, method, photo, seed: chainSeed, size, maxRounds };
+              const run = await runChain(solver, choice);
               runs.push(run);
               // The first method named is the one that its rival is compared with.
               if (method === methods[0]) {
                 const comparisons = await compareWithFewerSteps(solver, run, task, workers);
                 compared.push({ run, comparisons });
               }
+              const rounds = roundsTo(run, equalDecibels);
+              const after = Number.isFinite(rounds) ? `after ${rounds}` : `not after ${run.psnr.length - 1}`;
               console.stderr.write(
-                `${task.task} T=${steps} ${photo} seed ${chainSeed} ${method}: ${equalDecibels} dB after ${roundsTo(run, equalDecibels)} rounds\n`,
+                `${task.task} T=${steps} ${photo} seed ${chainSeed} ${method}: ${equalDecibels} dB ${after} rounds\n`,
               );
             }
       print(`\n${roundsTable(runs.slice(before), workers)}`);
@@ -109,12 +113,13 @@ export function roundsCommand(surroundings: CommandSurroundings, done: (exitCode
     .option(
       "--methods <list>",
       "methods, or all; the first is compared with fewer steps",
-      "secant,deqir,paradigms,picard",
+      "secant,parataa,deqir,paradigms,picard",
     )
     .option("--photos <list>", "photographs, or all", "all")
     .option("--seeds <list>", "seeds of the start noise", listOf(seed), [0])
     .option("--workers <list>", "workers that critical paths are counted for", listOf(count), [4, 16, 100])
     .option("--size <pixels>", "side of the pictures", count, 64)
+    .option("--max-rounds <n>", "rounds of a chain that are looked at; default: as many as it takes", count)
     .option("--json <file>", "write every run, round by round")
     .option("--svg <file>", "write plots")
     .action(async (given: RoundsFlags) => {

@@ -1,18 +1,35 @@
 /** `deqfleet coordinator`: its flags, and what it prints. */
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { startCoordinator } from "../coordinator/process.js";
+import { showMembers } from "../coordinator/fleet/member-metrics.js";
+import { type JobHost, startJobs } from "../coordinator/job-host.js";
+import { countJobEvent, showJobs } from "../coordinator/jobs/job-metrics.js";
+import { type Coordinator, startCoordinator } from "../coordinator/process.js";
 import {
   coordinatorOptionsSchema,
   defaultCoordinatorAddress,
+  defaultJobFolder,
   resolveCoordinatorSettings,
 } from "../shared/config/coordinator-settings.js";
 import { checkOptionsOf, flagOf, readOptionsFile } from "../shared/config/options.js";
+import { processPathOptions } from "../shared/config/process-settings.js";
+import { defaultConcurrentRequests } from "../shared/config/security-settings.js";
+import { transportSecurity } from "../shared/security/transport-security.js";
+import { CoordinatorMetrics, metricsRoute } from "../shared/telemetry/metrics.js";
 import { exitCodes } from "./exit-codes.js";
-import { number, runService, type ServiceSurroundings } from "./service.js";
+import { describeJobEvent } from "./job-events.js";
+import {
+  number,
+  runService,
+  type ServiceSurroundings,
+  teller,
+  withProcessFlags,
+  withTraces,
+} from "./service.js";
 
 function coordinatorCommand(): Command {
-  return new Command("coordinator")
+  const command = new Command("coordinator")
     .description("lead a fleet of workers, which join it from anywhere")
     .option(
       "--listen <host:port>",
@@ -23,9 +40,21 @@ function coordinatorCommand(): Command {
       "where workers reach it (default: the host it listens on; port 0: the port it got)",
     )
     .option("--http <host:port>", "where /healthz and /readyz are served (default: nowhere)")
+    .option("--nats <url,...>", "NATS servers that keep the jobs; several coordinators may share them")
+    .option(
+      "--data <dir>",
+      `folder that keeps the jobs where there is no NATS (default: ${defaultJobFolder})`,
+    )
+    .option("--api <host:port>", "where the public API is served besides (default: nowhere)")
+    .option("--api-tokens <file>", "bearer tokens that the public API asks for, one a line (default: none)")
+    .option(
+      "--api-concurrency <n>",
+      `requests the public API serves at the same time (default: ${defaultConcurrentRequests})`,
+      number,
+    )
     .option("--heartbeat <s>", "seconds between two heartbeats of a worker (default: 2)", number)
-    .option("--silence <s>", "seconds of silence after which a worker is given up (default: 10)", number)
-    .option("--config <file>", "YAML file with any of these options; the command line wins");
+    .option("--silence <s>", "seconds of silence after which a worker is given up (default: 10)", number);
+  return withProcessFlags(command);
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>
@@ -41,26 +70,65 @@ export function addCoordinator(
   done: (exitCode: number) => void,
 ): void {
   const { cwd, console } = surroundings;
-  const say = (line: string) => console.stdout.write(`deqfleet coordinator: ${line}\n`);
   program.addCommand(
     coordinatorCommand().action(async ({ config, ...given }: Record<string, unknown>) => {
       const flags = checkOptionsOf(coordinatorOptionsSchema, given, flagOf);
       const file =
         typeof config === "string"
-          ? await readOptionsFile(resolve(cwd, config), coordinatorOptionsSchema, [])
+          ? await readOptionsFile(resolve(cwd, config), coordinatorOptionsSchema, [
+              "data",
+              "apiTokens",
+              ...processPathOptions,
+            ])
           : {};
-      const settings = resolveCoordinatorSettings(flags, file);
-      await runService(surroundings, async (stop) => {
-        const coordinator = await startCoordinator({
+      const settings = resolveCoordinatorSettings(flags, file, { cwd });
+      const name = hostname();
+      const tell = teller(console, settings, "coordinator", name);
+      const security = await transportSecurity(settings.tls);
+      const metrics = new CoordinatorMetrics();
+      const serve = async (stop: AbortSignal) => {
+        let jobs: JobHost | undefined;
+        const coordinator: Coordinator = await startCoordinator({
           settings,
-          onEvent: ({ kind, worker, address, reason }) =>
-            say(`worker ${worker} ${kind}${address ? ` (${address})` : ""}: ${reason}`),
+          security,
+          onEvent: (event) => {
+            const { kind, worker, address, reason } = event;
+            if (kind === "lost") metrics.workerLosses.inc();
+            const level = kind === "lost" || kind === "refused" ? "warn" : "info";
+            tell(`worker ${worker} ${kind}${address ? ` (${address})` : ""}: ${reason}`, { ...event }, level);
+          },
+          ready: () => (jobs ? { ok: true, detail: "ok" } : { ok: false, detail: "opening the log of jobs" }),
+          routes: {
+            "/metrics": metricsRoute(metrics.registry, async () => {
+              showMembers(metrics, coordinator.workers);
+              if (jobs) await showJobs(metrics, jobs.engine);
+            }),
+          },
         });
-        const { address, httpPort } = coordinator;
-        say(`reached at ${address}${httpPort === null ? "" : `, HTTP on port ${httpPort}`}`);
-        await untilAborted(stop);
-        await coordinator.close();
-      });
+        try {
+          jobs = await startJobs({
+            settings,
+            security,
+            coordinator,
+            onEvent: (event) => {
+              countJobEvent(metrics, event);
+              const { line, fields, level } = describeJobEvent(event);
+              tell(line, fields, level);
+            },
+          });
+          const { address, httpPort } = coordinator;
+          const { apiPort } = jobs;
+          const http = httpPort === null ? "" : `, HTTP on port ${httpPort}`;
+          const api = apiPort === null ? "" : `, API on port ${apiPort}`;
+          tell(`reached at ${address}${http}${api}`, { address, httpPort, apiPort });
+          await untilAborted(stop);
+        } finally {
+          // Items in hand are given back while their workers are still there.
+          await jobs?.close();
+          await coordinator.close();
+        }
+      };
+      await withTraces(settings, "coordinator", name, () => runService(surroundings, serve));
       done(exitCodes.ok);
     }),
   );

@@ -10,8 +10,13 @@ import { addCerts } from "./certs.js";
 import { printError } from "./console.js";
 import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
+import { addCancel, addJobs, addRetry } from "./job-commands.js";
 import { addModel } from "./model.js";
+import { addPlan } from "./plan.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
+import { addResults } from "./results.js";
+import { addSubmit } from "./submit.js";
+import { addWatch } from "./watch.js";
 import { addWorker } from "./worker.js";
 import { addWorkers } from "./workers.js";
 
@@ -48,12 +53,19 @@ export async function main(
     exitCode = code;
   };
   addRestore(program, surroundings, done);
+  addPlan(program, surroundings, done);
   addModel(program, surroundings, done);
   addBench(program, surroundings, done);
   addCerts(program, surroundings, done);
   addCoordinator(program, surroundings, done);
   addWorker(program, surroundings, done);
   addWorkers(program, surroundings, done);
+  addSubmit(program, surroundings, done);
+  addJobs(program, surroundings, done);
+  addWatch(program, surroundings, done);
+  addCancel(program, surroundings, done);
+  addRetry(program, surroundings, done);
+  addResults(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.
     command.exitOverride().configureOutput({

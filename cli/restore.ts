@@ -1,28 +1,22 @@
 /** `deqfleet restore`: its flags, and what it prints. */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import type { RestoreReport } from "../coordinator/restore/report.js";
 import type { RestoreEvent } from "../coordinator/restore/restore-event.js";
 import { runRestore, type StartFleet } from "../coordinator/restore/run.js";
-import { defaultMethod, methodNames } from "../shared/chain/method.js";
 import { readConfigFile } from "../shared/config/config-file.js";
 import { flagOf } from "../shared/config/options.js";
-import {
-  checkOptions,
-  defaultTolerance,
-  planNames,
-  resolveRestoreSettings,
-} from "../shared/config/restore-settings.js";
-import { timestepSpacings } from "../shared/diffusion/noise-schedule.js";
-import { taskNames } from "../shared/operators/task.js";
+import { checkOptions, resolveRestoreSettings } from "../shared/config/restore-settings.js";
+import { goalNames } from "../shared/jobs/goal.js";
 import { packageRoot } from "../shared/package-root.js";
-import { defaultMaxPixels } from "../shared/pictures/decode.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { type SignalSource, withInterruption } from "./interruption.js";
 import { Progress } from "./progress.js";
+import { withRestorationFlags } from "./restoration-flags.js";
+import { number } from "./service.js";
 
 /** What the command needs of its surroundings. */
 export interface CommandSurroundings {
@@ -35,55 +29,18 @@ export interface CommandSurroundings {
   readonly startFleet?: StartFleet;
 }
 
-function number(text: string): number {
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (Number.isNaN(value)) throw new InvalidArgumentError("It is no number.");
-  return value;
-}
-
 /** The command's flags, without actions. Defaults are filled in later, so that a configuration file can come between. */
-function restoreCommand(): Command {
-  const choice = (flags: string, text: string, names: readonly string[]) =>
-    new Option(flags, text).choices([...names]);
-  return new Command("restore")
+export function restoreCommand(name = "restore"): Command {
+  const command = new Command(name)
     .description("restore pictures: each input is the damaged picture, or is damaged first with --simulate")
     .argument("<input...>", "picture files, folders or globs")
-    .option("--out <dir>", "folder for the restored pictures (required here or in the file)")
+    .option("--out <dir>", "folder for the restored pictures (required here or in the file)");
+  return withRestorationFlags(command)
     .addOption(
-      choice("--task <task>", "what happened to the pictures (required here or in the file)", taskNames),
-    )
-    .option("--scale <n>", "sr-*: how many times larger the restored picture is (default: 4)", number)
-    .option("--mask <file>", "inpaint: picture of the known pixels, white where known")
-    .option("--ratio <r>", "cs-hadamard: measurements a pixel, up to 1 (default: 0.5)", number)
-    .option("--permutation-seed <n>", "cs-hadamard: seed of the choice of coordinates (default: 0)", number)
-    .addOption(
-      choice("--blur-form <form>", "deblur-*: the true blur, or DeqIR's (default: exact)", [
-        "exact",
-        "deqir",
-      ]),
-    )
-    .option("--simulate", "inputs are clean: damage them first, save that, and report PSNR and SSIM")
-    .option("--no-simulate")
-    .option("--steps <n>", "steps T of the chain (default: 25)", number)
-    .option("--start <t>", "diffusion time the chain starts below, up to 1000 (default: 1000)", number)
-    .addOption(choice("--spacing <name>", "how timesteps are spread (default: uniform)", timestepSpacings))
-    .option("--etw <w>", "how much of the predicted noise is dropped, 0 to 1 (default: 0)", number)
-    .option("--nw <w>", "how much fresh noise is added (default: 0)", number)
-    .option("--seed <n>", "seed of all noise (default: 0)", number)
-    .addOption(choice("--plan <plan>", "how the workers are spent (default: auto)", planNames))
-    .addOption(
-      choice("--method <name>", `how a cut chain is solved (default: ${defaultMethod})`, methodNames),
-    )
-    .option(
-      "--tol <t>",
-      `residual allowed, relative to the noise level (default: ${defaultTolerance})`,
-      number,
-    )
-    .option("--max-rounds <n>", "rounds allowed (default: as many as it takes, at most T)", number)
-    .option(
-      "--window <n>",
-      "steps evaluated in a round, 1 to T (default: all; a quarter for paradigms)",
-      number,
+      new Option(
+        "--goal <goal>",
+        "auto: what is to be short, the time to each or to all (default: throughput)",
+      ).choices([...goalNames]),
     )
     .option("--workers <n>", "worker processes (default: one a core, at most 8 and one a picture)", number)
     .option("--threads <n>", "threads of each worker (default: cores / workers)", number)
@@ -97,7 +54,6 @@ function restoreCommand(): Command {
     .option("--report <file>", "where the report goes (default: report.json in the output folder)")
     .option("--contact-sheet", "also write contact-sheet.png into the output folder")
     .option("--no-contact-sheet")
-    .option("--max-pixels <n>", `refuse pictures with more pixels (default: ${defaultMaxPixels})`, number)
     .option("--config <file>", "YAML file with any of these options; the command line wins")
     .option("--json", "print JSON lines, one an event")
     .option("--quiet", "print errors only");

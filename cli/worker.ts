@@ -4,14 +4,24 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { defaultCoordinatorAddress } from "../shared/config/coordinator-settings.js";
 import { checkOptionsOf, flagOf, readOptionsFile } from "../shared/config/options.js";
+import { processPathOptions } from "../shared/config/process-settings.js";
 import { resolveWorkerSettings, workerOptionsSchema } from "../shared/config/worker-settings.js";
 import { packageRoot } from "../shared/package-root.js";
+import { transportSecurity } from "../shared/security/transport-security.js";
 import { runWorker, type WorkerEvent } from "../worker/process.js";
 import { exitCodes } from "./exit-codes.js";
-import { killProcess, number, runService, type ServiceSurroundings } from "./service.js";
+import {
+  killProcess,
+  number,
+  runService,
+  type ServiceSurroundings,
+  teller,
+  withProcessFlags,
+  withTraces,
+} from "./service.js";
 
 function workerCommand(): Command {
-  return new Command("worker")
+  const command = new Command("worker")
     .description("serve a coordinator with this machine's processor or one of its GPUs")
     .option(
       "--coordinator <host:port,...>",
@@ -36,8 +46,8 @@ function workerCommand(): Command {
       number,
     )
     .option("--grace <s>", "seconds between the request to stop and the end, at most (default: 60)", number)
-    .option("--measure <s>", "seconds spent on measuring the network before it joins (default: 3)", number)
-    .option("--config <file>", "YAML file with any of these options; the command line wins");
+    .option("--measure <s>", "seconds spent on measuring the network before it joins (default: 3)", number);
+  return withProcessFlags(command);
 }
 
 /** One line an event. */
@@ -64,13 +74,19 @@ export function addWorker(
       const flags = checkOptionsOf(workerOptionsSchema, given, flagOf);
       const file =
         typeof config === "string"
-          ? await readOptionsFile(resolve(cwd, config), workerOptionsSchema, ["model"])
+          ? await readOptionsFile(resolve(cwd, config), workerOptionsSchema, ["model", ...processPathOptions])
           : {};
       const defaultModel = fileURLToPath(new URL("models/prior.onnx", packageRoot));
       const settings = resolveWorkerSettings(flags, file, { cwd, defaultModel });
+      const tell = teller(console, settings, "worker", settings.name);
       const onEvent = (event: WorkerEvent) =>
-        console.stdout.write(`deqfleet worker ${settings.name}: ${lineOf(event)}\n`);
-      await runService(surroundings, (stop) => runWorker({ settings, stop, kill: killProcess, onEvent }));
+        tell(lineOf(event), event, event.event === "coordinator-failed" ? "warn" : "info");
+      const security = await transportSecurity(settings.tls);
+      await withTraces(settings, "worker", settings.name, () =>
+        runService(surroundings, (stop) =>
+          runWorker({ settings, stop, kill: killProcess, onEvent, security }),
+        ),
+      );
       done(exitCodes.ok);
     }),
   );

@@ -1,17 +1,19 @@
 /** `deqfleet workers`: the members of a coordinator's fleet. */
 import { type ServiceError, status } from "@grpc/grpc-js";
-import type { Command } from "commander";
+import { Command } from "commander";
 import { defaultCoordinatorAddress } from "../shared/config/coordinator-settings.js";
+import { type ProcessOptions, resolveProcessSettings } from "../shared/config/process-settings.js";
 import { InputError, RetryableError } from "../shared/errors.js";
-import { insecureTransport } from "../shared/security/transport-security.js";
+import { type TransportSecurity, transportSecurity } from "../shared/security/transport-security.js";
 import { addressSchema } from "../shared/wire/address.js";
 import type { ListMembersReply__Output } from "../shared/wire/generated/deqfleet/v1/ListMembersReply.js";
 import type { Member__Output } from "../shared/wire/generated/deqfleet/v1/Member.js";
 import { channelOptions, deadlineIn, protocol, quickCallMilliseconds } from "../shared/wire/protocol.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
+import { withTlsFlags } from "./service.js";
 
-async function listMembers(address: string, security = insecureTransport): Promise<Member__Output[]> {
+async function listMembers(address: string, security: TransportSecurity): Promise<Member__Output[]> {
   const checked = addressSchema.safeParse(address);
   if (!checked.success) {
     throw new InputError(`--coordinator ${JSON.stringify(address)}: ${checked.error.issues[0]?.message}`);
@@ -76,23 +78,30 @@ export function membersTable(members: readonly Member__Output[]): string {
     .join("");
 }
 
+interface WorkersFlags extends Pick<ProcessOptions, "tlsCa" | "tlsCert" | "tlsKey" | "tlsServerName"> {
+  coordinator: string;
+  json?: boolean;
+}
+
 /** Adds the command to the program; `done` receives its exit code. */
 export function addWorkers(
   program: Command,
   { console }: { readonly console: Console },
   done: (exitCode: number) => void,
 ): void {
-  program
-    .command("workers")
+  const command = new Command("workers")
     .description("list the workers of a coordinator")
     .option("--coordinator <host:port>", "the coordinator", defaultCoordinatorAddress)
-    .option("--json", "print JSON lines, one a worker")
-    .action(async ({ coordinator, json }: { coordinator: string; json?: boolean }) => {
-      const members = await listMembers(coordinator);
+    .option("--json", "print JSON lines, one a worker");
+  program.addCommand(
+    withTlsFlags(command).action(async ({ coordinator, json, ...options }: WorkersFlags) => {
+      const security = await transportSecurity(resolveProcessSettings(options).tls);
+      const members = await listMembers(coordinator, security);
       members.sort((a, b) => a.name.localeCompare(b.name));
       if (json) for (const member of members) console.stdout.write(`${JSON.stringify(member)}\n`);
       else if (members.length === 0) console.stdout.write(`no workers have joined ${coordinator}\n`);
       else console.stdout.write(membersTable(members));
       done(exitCodes.ok);
-    });
+    }),
+  );
 }

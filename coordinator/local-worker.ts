@@ -34,6 +34,8 @@ export interface LocalWorkerOptions {
   readonly health?: HealthTimings | undefined;
   /** Called when the worker dies or comes back. */
   readonly onEvent: (event: LocalWorkerEvent) => void;
+  /** Called when the worker will not come back, with the reason. */
+  readonly onHopeless?: ((error: DeqfleetError) => void) | undefined;
 }
 
 /** What happened to a worker. */
@@ -170,9 +172,9 @@ export class LocalWorker {
     this.#options.onEvent({ worker: this.name, kind: "lost", reason });
     this.restarts++;
     if (this.restarts > restartsAllowed) {
-      this.#channel = Promise.reject(
-        new FatalError(`${this.name} died ${this.restarts} times; last: ${reason}`),
-      );
+      const error = new FatalError(`${this.name} died ${this.restarts} times; last: ${reason}`);
+      this.#channel = Promise.reject(error);
+      this.#options.onHopeless?.(error);
     } else {
       const backoff = Math.min(longestBackoffMilliseconds, 50 * 2 ** Math.min(this.restarts, 10));
       this.#channel = delay(backoff).then(() => {
@@ -182,7 +184,10 @@ export class LocalWorker {
       this.#channel.then(
         () => this.#options.onEvent({ worker: this.name, kind: "ready", reason: "started again" }),
         (error: unknown) => {
-          if (error instanceof InputError) return;
+          if (error instanceof InputError) {
+            this.#options.onHopeless?.(error);
+            return;
+          }
           this.#replace(DeqfleetError.messageOf(error));
         },
       );

@@ -18,6 +18,7 @@ execFileSync(
     `--outDir=${out}`,
     "deqfleet/v1/slice.proto",
     "deqfleet/v1/fleet.proto",
+    "deqfleet/v1/jobs.proto",
   ],
   { stdio: "inherit" },
 );

@@ -1,4 +1,5 @@
 /** A coordinator in this process, and workers and further coordinators as processes of their own. */
+import { tmpdir } from "node:os";
 import type { RegistryEvent } from "../coordinator/fleet/registry.js";
 import { type Coordinator, startCoordinator } from "../coordinator/process.js";
 import { resolveCoordinatorSettings } from "../shared/config/coordinator-settings.js";
@@ -23,7 +24,11 @@ export class ClusterFixture {
   /** @param silence seconds after which a worker is given up */
   async coordinator(silence = 10): Promise<WatchedCoordinator> {
     const events: RegistryEvent[] = [];
-    const settings = resolveCoordinatorSettings({ listen: "127.0.0.1:0", silence, heartbeat: 0.1 }, {});
+    const settings = resolveCoordinatorSettings(
+      { listen: "127.0.0.1:0", silence, heartbeat: 0.1 },
+      {},
+      { cwd: tmpdir() },
+    );
     const coordinator = await startCoordinator({ settings, onEvent: (event) => events.push(event) });
     this.#closing.push(() => coordinator.close());
     const names = () =>

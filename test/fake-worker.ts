@@ -51,6 +51,7 @@ export class FakeWorker {
         reply(null, { ...usual, ...handshake });
       },
       RestorePicture: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
+      MeasureCosts: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
       OpenSlice: (call) => {
         void followScript(call, answer);
       },

@@ -1,38 +1,49 @@
 /** A host whose slices are lost when the test says so. */
 import type {
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceHost,
   SliceSpec,
+  StepRun,
 } from "../shared/chain/slice-host.js";
 import { RetryableError } from "../shared/errors.js";
 
-/** A slice and the round in which it is lost; `finish` is the correction after the last round. */
+/**
+ * A slice and the round in which it is lost; `finish` is after the correction that follows the last round, `give` and `recut` are the
+ * first time that it is asked for steps, or is given some.
+ */
 export interface Loss {
   readonly slice: number;
-  readonly round: number | "finish";
+  readonly round: number | "finish" | "give" | "recut";
+  /** Lost by a command that corrects and evaluates nothing, of which only triangular mixing sends any before the last round. */
+  readonly correcting?: boolean | undefined;
 }
 
 const lost = () => new RetryableError("the slice was lost");
 
 class LossySlice implements Slice {
   readonly #inner: Slice;
-  readonly #lostIn: Loss["round"] | undefined;
+  readonly #loss: Loss | undefined;
   readonly #steps: number;
+  #corrects = false;
   #gone = false;
 
-  constructor(inner: Slice, lostIn: Loss["round"] | undefined, steps: number) {
+  constructor(inner: Slice, loss: Loss | undefined, steps: number) {
     this.#inner = inner;
-    this.#lostIn = lostIn;
+    this.#loss = loss;
     this.#steps = steps;
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
-    const finishing = command.evaluateFrom >= this.#steps;
-    if (this.#lostIn === "finish") this.#gone ||= finishing;
-    else if (!finishing) this.#gone ||= this.#lostIn !== undefined && command.round >= this.#lostIn;
+    this.#corrects = command.evaluateFrom >= this.#steps;
+    const { round, correcting = false } = this.#loss ?? {};
+    // A chain that starts anew and loses a slice meanwhile is handed back.
+    const due = this.#corrects === correcting && !command.restart;
+    if (due) this.#gone ||= typeof round === "number" && command.round >= round;
     if (this.#gone) throw lost();
     return this.#inner.round(command, signal);
   }
@@ -42,8 +53,21 @@ class LossySlice implements Slice {
   }
 
   async readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {
+    if (this.#loss?.round === "finish") this.#gone ||= this.#corrects;
     if (this.#gone) throw lost();
     return this.#inner.readState(which, signal);
+  }
+
+  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    this.#gone ||= this.#loss?.round === "give";
+    if (this.#gone) throw lost();
+    return this.#inner.give(run, signal);
+  }
+
+  async recut(range: Recut, signal: AbortSignal): Promise<void> {
+    this.#gone ||= this.#loss?.round === "recut";
+    if (this.#gone) throw lost();
+    return this.#inner.recut(range, signal);
   }
 
   async close(): Promise<void> {
@@ -60,14 +84,14 @@ export class LossyHost implements SliceHost {
   /** Slices opened, replacements included. */
   opened = 0;
   readonly #inner: SliceHost;
-  readonly #losses: Map<number, Loss["round"][]>;
+  readonly #losses: Map<number, Loss[]>;
 
   constructor(inner: SliceHost, losses: readonly Loss[]) {
     this.#inner = inner;
     this.width = inner.width;
     this.#losses = new Map();
-    for (const { slice, round } of losses) {
-      this.#losses.set(slice, [...(this.#losses.get(slice) ?? []), round]);
+    for (const loss of losses) {
+      this.#losses.set(loss.slice, [...(this.#losses.get(loss.slice) ?? []), loss]);
     }
   }
 

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -31,7 +32,7 @@ function binary(): string {
 
 /** Starts the process and waits until it takes connections. @returns also its port */
 async function start(folder: string, port: number, options: readonly string[]) {
-  const args = ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...options];
+  const args = ["-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...options];
   const child = spawn(binary(), args, { stdio: ["ignore", "ignore", "pipe"] });
   const lines: string[] = [];
   let found = port;
@@ -54,8 +55,12 @@ async function killed(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** @param options further arguments, e.g. `["--auth", "secret"]` */
-export async function startNatsServer(options: readonly string[] = []): Promise<NatsServer> {
+/** @param args further arguments, e.g. `["--auth", "secret"]` */
+export async function startNatsServer(
+  args: readonly string[] = [],
+  { jetstream = true }: { readonly jetstream?: boolean } = {},
+): Promise<NatsServer> {
+  const options = jetstream ? ["-js", ...args] : args;
   const folder = await mkdtemp(join(tmpdir(), "deqfleet-nats-"));
   // Port -1: a free one.
   let { child, port } = await start(folder, -1, options);
@@ -75,4 +80,27 @@ export async function startNatsServer(options: readonly string[] = []): Promise<
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** Servers of one cluster, each with its own files. */
+export async function startNatsCluster(count: number): Promise<NatsServer[]> {
+  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const routes = ports.map((port) => `nats://127.0.0.1:${port}`);
+  return Promise.all(
+    routes.map((route, i) =>
+      startNatsServer([
+        ...["--server_name", `server-${i}`, "--cluster_name", "test"],
+        ...["--cluster", route, "--routes", routes.join(",")],
+      ]),
+    ),
+  );
 }

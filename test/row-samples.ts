@@ -93,6 +93,10 @@ const largeSamples: readonly RowSample[] = [
   sample({ task: "inpaint" }, 128, 96, grid),
   sample({ task: "colorize" }, 127, 131),
   unevenGray(91, 93),
+  sample({ task: "deblur-gauss", blurForm: "exact" }, 64, 128),
+  sample({ task: "deblur-aniso", blurForm: "exact" }, 128, 64),
+  sample({ task: "cs-hadamard", ratio: 0.5, permutationSeed: 1 }, 128, 64),
+  sample({ task: "cs-hadamard", ratio: 0.1, permutationSeed: 1 }, 64, 128),
 ];
 
 /** All of them. */

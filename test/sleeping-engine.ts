@@ -7,7 +7,9 @@ import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { Slice } from "../shared/chain/slice-host.js";
 import { LocatedFiles } from "../shared/restore/located-files.js";
 import { openStore } from "../shared/storage/open-store.js";
+import { splitNumbers } from "../shared/wire/moved-codec.js";
 import type { EngineResults, EngineTask } from "../worker/engine/engine-protocol.js";
+import { MeasuredNetwork, measureCalls } from "../worker/engine/measured-network.js";
 import type { NoiseEstimator } from "../worker/engine/network.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import type { Engine } from "../worker/engine.js";
@@ -42,6 +44,7 @@ export class SleepingEngine implements Engine {
   /** Never: nothing can happen to it. */
   readonly ended = new Promise<void>(() => {});
   readonly #engine: SliceEngine;
+  readonly #network: MeasuredNetwork;
   readonly #slices = new Map<number, Slice>();
   #pictures: WholePictures | undefined;
   readonly #signal = new AbortController().signal;
@@ -49,7 +52,8 @@ export class SleepingEngine implements Engine {
 
   constructor(network: NoiseEstimator) {
     this.card = network.card;
-    this.#engine = new SliceEngine(network, { threads: 1 });
+    this.#network = new MeasuredNetwork(network);
+    this.#engine = new SliceEngine(this.#network, { threads: 1 });
   }
 
   perform<Kind extends EngineTask["kind"]>(
@@ -61,6 +65,10 @@ export class SleepingEngine implements Engine {
   }
 
   async #do(task: EngineTask): Promise<EngineResults[keyof EngineResults]> {
+    if (task.kind === "measure") {
+      await measureCalls(this.#network, task.seconds, undefined, task.size);
+      return this.#network.costsOf(task.size);
+    }
     if (task.kind === "open") {
       this.#slices.set(task.slice, await this.#engine.open(task.spec));
       return false;
@@ -78,6 +86,17 @@ export class SleepingEngine implements Engine {
         return slice.serial(this.#signal);
       case "read":
         return slice.readState(task.which, this.#signal);
+      case "give": {
+        const { numbers, ...given } = await slice.give(task.run, this.#signal);
+        return { ...given, count: numbers.length, numbers };
+      }
+      case "recut": {
+        const { taken, numbers, ...range } = task.recut;
+        if (numbers && !(numbers instanceof Float32Array)) throw new Error("there are no lanes here");
+        return slice
+          .recut({ ...range, taken: splitNumbers(taken, numbers) }, this.#signal)
+          .then(() => undefined);
+      }
       case "close":
         this.#slices.delete(task.slice);
         return slice.close().then(() => undefined);

@@ -3,6 +3,8 @@ import { ExchangeServer } from "../coordinator/wire/exchange-server.js";
 import { GrpcSlice } from "../coordinator/wire/grpc-slice.js";
 import { WorkerChannel } from "../coordinator/wire/worker-channel.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
+import type { CostPoint } from "../shared/fleet/cost-point.js";
+import type { PictureSize } from "../shared/operators/task.js";
 import { serveWorker, type WorkerServer } from "../worker/server.js";
 import { SleepingEngine, SleepingNetwork } from "./sleeping-engine.js";
 
@@ -44,6 +46,11 @@ export class SleepingFleet {
           signal,
         ),
     };
+  }
+
+  /** What calls cost each worker. */
+  measure(seconds: number, size: PictureSize): Promise<CostPoint[][]> {
+    return Promise.all(this.#channels.map((channel) => channel.measureCosts(seconds, size)));
   }
 
   async close(): Promise<void> {

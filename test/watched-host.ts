@@ -28,16 +28,26 @@ export class WatchedHost implements SliceHost {
 
   async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {
     const slice = await this.#inner.open(spec, index, signal);
+    let { end } = spec;
     return {
       round: async (command, abort) => {
         const report = await slice.round(this.#alter(command, spec), abort);
         const at = command.round - 1;
-        this.rounds[at] ??= { command, states: new Map() };
-        this.rounds[at].states.set(spec.end, await slice.readState("exit", abort));
+        const seen = this.rounds[at];
+        // Triangular mixing, and slices whose borders move, correct with one command and evaluate with the next: the round is
+        // the latter.
+        const evaluated = seen && seen.command.evaluateFrom < seen.command.evaluateTo;
+        this.rounds[at] = { command: evaluated ? seen.command : command, states: seen?.states ?? new Map() };
+        this.rounds[at].states.set(end, await slice.readState("exit", abort));
         return report;
       },
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => {
+        end = range.end;
+        return slice.recut(range, abort);
+      },
       close: () => slice.close(),
     };
   }

@@ -17,12 +17,14 @@ import { packageRoot } from "../shared/package-root.js";
 import {
   type EngineConnection,
   type EngineFailure,
+  type EngineMemory,
   type EngineMessage,
   type EngineOptions,
   type EngineResults,
   type EngineTask,
   endEngine,
 } from "./engine/engine-protocol.js";
+import type { CallTotals } from "./engine/measured-network.js";
 import type { Engine } from "./engine.js";
 import { PictureThread } from "./picture-thread.js";
 
@@ -102,6 +104,10 @@ export class EngineThread implements Engine {
     });
   }
 
+  /** What all network calls took, by batch. */
+  totals: readonly CallTotals[] = [];
+  memory: EngineMemory = { buffers: 0, heap: 0 };
+
   /** What network calls have cost so far; a point that changes is replaced by another object. */
   get costs(): readonly CostPoint[] {
     return [...this.#costs.values()];
@@ -133,6 +139,8 @@ export class EngineThread implements Engine {
 
   #settle(message: EngineMessage): void {
     if (message.type === "costs") {
+      this.totals = message.totals;
+      this.memory = message.memory;
       for (const point of message.points) {
         this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
       }

@@ -6,6 +6,12 @@
  */
 import { RetryableError } from "../shared/errors.js";
 
+/** What a piece of work is. */
+export type PieceKind = "slice" | "picture";
+
+/** How a whole picture ended: restored, at fault itself, or not at all (cancelled, or its worker could not). */
+export type PictureEnd = "done" | "failed" | "abandoned";
+
 /** A piece of work under way. */
 export interface Piece {
   /** Says that it is over; more than once does no harm. */
@@ -14,13 +20,20 @@ export interface Piece {
 
 /** Work in hand, counted. */
 export class OpenWork {
-  #pieces = 0;
+  readonly #pieces: Record<PieceKind, number> = { slice: 0, picture: 0 };
+  /** Whole pictures that came to an end, since the process began. */
+  readonly pictureEnds: Record<PictureEnd, number> = { done: 0, failed: 0, abandoned: 0 };
   #draining = false;
   #idle: (() => void)[] = [];
 
   /** Pieces under way. */
   get holds(): number {
-    return this.#pieces;
+    return this.#pieces.slice + this.#pieces.picture;
+  }
+
+  /** Pieces of a kind under way. */
+  held(kind: PieceKind): number {
+    return this.#pieces[kind];
   }
 
   get draining(): boolean {
@@ -28,16 +41,16 @@ export class OpenWork {
   }
 
   /** @throws RetryableError if the worker takes no more work */
-  begin(): Piece {
+  begin(kind: PieceKind): Piece {
     this.refuseWhileDraining();
-    this.#pieces++;
+    this.#pieces[kind]++;
     let open = true;
     return {
       end: () => {
         if (!open) return;
         open = false;
-        this.#pieces--;
-        if (this.#pieces === 0) for (const settle of this.#idle.splice(0)) settle();
+        this.#pieces[kind]--;
+        if (this.holds === 0) for (const settle of this.#idle.splice(0)) settle();
       },
     };
   }
@@ -54,6 +67,6 @@ export class OpenWork {
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    if (this.#pieces > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.holds > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 }

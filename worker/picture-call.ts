@@ -1,6 +1,6 @@
 /** One RestorePicture call on a worker. */
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { InputError, RetryableError } from "../shared/errors.js";
+import { InputError, PictureError, RetryableError } from "../shared/errors.js";
 import { encodeFailure } from "../shared/wire/failure-codec.js";
 import type { RestorePictureReply } from "../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
 import type { RestorePictureRequest__Output } from "../shared/wire/generated/deqfleet/v1/RestorePictureRequest.js";
@@ -19,15 +19,17 @@ async function answer(call: RestoreCall, engine: Engine, work: OpenWork): Promis
   call.on("cancelled", () => wanted.abort(new RetryableError("nobody waits for the picture any more")));
   let piece: Piece | undefined;
   try {
-    piece = work.begin();
+    piece = work.begin("picture");
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
       );
     }
     const restored = await engine.pictures().restore(decodeRequest(request), wanted.signal);
+    work.pictureEnds.done++;
     return { restored: encodeRestored(restored) };
   } catch (error) {
+    work.pictureEnds[error instanceof PictureError ? "failed" : "abandoned"]++;
     return { failure: encodeFailure(error) };
   } finally {
     piece?.end();

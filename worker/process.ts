@@ -13,6 +13,7 @@ import { FatalError } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
 import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import { type HttpEndpoint, healthRoutes, serveHttp } from "../shared/telemetry/http-endpoint.js";
+import { metricsRoute, WorkerMetrics } from "../shared/telemetry/metrics.js";
 import { version } from "../shared/version.js";
 import { advertisedAddress } from "../shared/wire/address.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
@@ -25,6 +26,7 @@ import { Life, type LifeState } from "./life.js";
 import { keepMembership } from "./membership.js";
 import type { OpenCall } from "./registry-call.js";
 import { serveWorker, type WorkerServer } from "./server.js";
+import { showWorker, type WorkerParts } from "./worker-metrics.js";
 
 /** What happens to a worker. */
 export type WorkerEvent =
@@ -142,7 +144,12 @@ async function serveFleets(
 }
 
 /** Starts the engine and its server, serves, and closes both. */
-async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined): Promise<void> {
+async function live(
+  run: WorkerRun,
+  life: Life,
+  http: HttpEndpoint | undefined,
+  onStarted: (parts: WorkerParts) => void,
+): Promise<void> {
   const { settings, onEvent = () => {}, security, startEngine = EngineThread.start } = run;
   const { model: modelPath, threads, device, batch, measure } = settings;
   const engine = await startEngine({
@@ -160,6 +167,7 @@ async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined):
     await engine.close();
     throw error;
   }
+  onStarted({ engine, work: server.work });
   try {
     const address = advertisedAddress(settings.listen, server.port, settings.advertise);
     onEvent({ event: "listening", address, http: http?.port ?? null });
@@ -185,16 +193,16 @@ async function live(run: WorkerRun, life: Life, http: HttpEndpoint | undefined):
 export async function runWorker(run: WorkerRun): Promise<void> {
   const { settings, stop, kill, onEvent = () => {} } = run;
   const life = new Life((state, why) => onEvent({ event: "state", state, why }));
-  const http =
-    settings.http === null
-      ? undefined
-      : await serveHttp(
-          settings.http,
-          healthRoutes({
-            healthy: () => ({ ok: life.state !== "failed", detail: life.state }),
-            ready: () => ({ ok: life.state === "serving", detail: life.state }),
-          }),
-        );
+  const metrics = new WorkerMetrics();
+  let parts: WorkerParts | undefined;
+  const routes = {
+    ...healthRoutes({
+      healthy: () => ({ ok: life.state !== "failed", detail: life.state }),
+      ready: () => ({ ok: life.state === "serving", detail: life.state }),
+    }),
+    "/metrics": metricsRoute(metrics.registry, () => showWorker(metrics, life.state, parts)),
+  };
+  const http = settings.http === null ? undefined : await serveHttp(settings.http, routes);
   let ending: NodeJS.Timeout | undefined;
   const startGrace = () => {
     ending = setTimeout(kill, 1000 * settings.grace);
@@ -202,7 +210,9 @@ export async function runWorker(run: WorkerRun): Promise<void> {
   if (stop.aborted) startGrace();
   else stop.addEventListener("abort", startGrace, { once: true });
   try {
-    await live(run, life, http);
+    await live(run, life, http, (started) => {
+      parts = started;
+    });
   } catch (error) {
     life.enter("failed", error instanceof Error ? error.message : String(error));
     throw error;

@@ -1,7 +1,7 @@
 /** The worker's gRPC server: slices, health and reflection. Runs on the main thread, which never computes. */
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { Server, type ServerCredentials } from "@grpc/grpc-js";
+import { Server, type ServerCredentials, status } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { DeqfleetError, FatalError } from "../shared/errors.js";
@@ -17,6 +17,9 @@ import { serveSlice } from "./slice-session.js";
 
 /** Name under which the worker's health is asked for. */
 export const workerServiceName = "deqfleet.v1.Worker";
+
+/** Measuring holds up whatever else there is to do. */
+const mostSeconds = 60;
 
 /** A listening worker. */
 export interface WorkerServer {
@@ -63,6 +66,15 @@ export async function serveWorker(
     },
     OpenSlice: (call) => {
       void serveSlice(call, engine, exchanges, slices++, work);
+    },
+    MeasureCosts: (call, reply) => {
+      const { seconds, height, width } = call.request;
+      engine
+        .perform({ kind: "measure", seconds: Math.min(seconds, mostSeconds), size: { height, width } })
+        .then(
+          (costs) => reply(null, { costs: [...costs] }),
+          (error: unknown) => reply({ code: status.INTERNAL, details: DeqfleetError.messageOf(error) }),
+        );
     },
     RestorePicture: (call, reply) => serveRestorePicture(call, reply, engine, work),
   };

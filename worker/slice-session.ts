@@ -11,30 +11,16 @@ import type { OpenSliceRequest__Output } from "../shared/wire/generated/deqfleet
 import type { Round__Output } from "../shared/wire/generated/deqfleet/v1/Round.js";
 import type { SliceCommand__Output } from "../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent } from "../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import { decodeMoved, encodeMoved } from "../shared/wire/moved-codec.js";
 import { deadlineIn, protocolVersion, sliceCallMilliseconds } from "../shared/wire/protocol.js";
-import {
-  decodeFloat32,
-  decodeUint8,
-  encodeTensor,
-  laneOf,
-  tensorInLane,
-} from "../shared/wire/tensor-codec.js";
-import type { EngineTensor } from "./engine/engine-protocol.js";
+import { decodeFloat32, decodeUint8, laneOf } from "../shared/wire/tensor-codec.js";
+import { readRound, roundEvents, withTensor } from "./engine/round-messages.js";
 import type { Engine } from "./engine.js";
 import type { ExchangeClients } from "./exchange-clients.js";
 import type { OpenWork, Piece } from "./open-work.js";
 
 type OpenSliceCall = ServerWritableStream<OpenSliceRequest__Output, SliceEvent>;
 type Reader = FrameReader<SliceCommand__Output>;
-
-const withTensor = (
-  values: EngineTensor,
-  event: (tensor: ReturnType<typeof encodeTensor>["tensor"]) => SliceEvent,
-): SliceEvent[] => {
-  if (!(values instanceof Float32Array)) return [event(tensorInLane(values.lane, values.length))];
-  const { tensor, chunks } = encodeTensor(values, [values.length]);
-  return [event(tensor), ...chunks.map((chunk) => ({ chunk }))];
-};
 
 /** Reads the slice's tensors and opens it in the engine. @returns whether its lane was found */
 async function setUp(
@@ -63,7 +49,10 @@ async function setUp(
   const seeds = entry || exit ? { entry, exit } : undefined;
   const spec = { chain: { ...chain, mask, pseudoInverse }, begin, end, seeds };
   const tensors = [pseudoInverse, mask, entry, exit].flatMap((t) => (t ? [t.buffer] : []));
-  return engine.perform({ kind: "open", slice, spec, lane: request.lane }, tensors);
+  return engine.perform(
+    { kind: "open", slice, spec, lane: request.lane, laneSocket: request.laneSocket },
+    tensors,
+  );
 }
 
 async function runRound(
@@ -72,24 +61,13 @@ async function runRound(
   message: Round__Output,
   reader: Reader,
 ): Promise<SliceEvent[]> {
-  const correction = message.correction
-    ? (laneOf(message.correction) ?? (await decodeFloat32(message.correction, reader.nextChunk)))
-    : undefined;
-  const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart } = message;
-  const command = { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction };
+  const command = await readRound(message, reader);
+  const { correction } = command;
   const report = await engine.perform(
     { kind: "round", slice, command },
     correction instanceof Float32Array ? [correction.buffer] : [],
   );
-  const { residuals, transfer, evaluations, seconds, exit } = report;
-  const common = {
-    residuals: [...residuals],
-    transferRange: transfer.range,
-    transferNull: transfer.null,
-    evaluations,
-    seconds,
-  };
-  return exit ? withTensor(exit, (tensor) => ({ round: { ...common, exit: tensor } })) : [{ round: common }];
+  return roundEvents(report);
 }
 
 /** Performs one command. @returns its event and the chunks behind it */
@@ -107,6 +85,22 @@ async function answer(
   if (command.readState) {
     const which = command.readState.which === "WHICH_ENTRY" ? "entry" : "exit";
     return withTensor(await engine.perform({ kind: "read", slice, which }), (state) => ({ state }));
+  }
+  if (command.give) {
+    const { numbers, count, ...run } = await engine.perform({ kind: "give", slice, run: command.give });
+    const moved = { ...encodeMoved({ ...run, numbers: new Float32Array() }), numbers: count };
+    return withTensor(numbers, (tensor) => ({ given: { run: moved, numbers: tensor } }));
+  }
+  if (command.recut) {
+    const { begin, end, evaluatedTo, numbers: tensor } = command.recut;
+    const taken = command.recut.taken.map(decodeMoved);
+    const numbers = tensor ? (laneOf(tensor) ?? (await decodeFloat32(tensor, reader.nextChunk))) : undefined;
+    const recut = { begin, end, evaluatedTo, taken, numbers };
+    await engine.perform(
+      { kind: "recut", slice, recut },
+      numbers instanceof Float32Array ? [numbers.buffer] : [],
+    );
+    return [{ recut: {} }];
   }
   throw new RetryableError(`unexpected command ${command.command ?? "(none)"}`);
 }
@@ -144,7 +138,7 @@ export async function serveSlice(
   const reader: Reader = new FrameReader(commands);
   let piece: Piece | undefined;
   try {
-    piece = work.begin();
+    piece = work.begin("slice");
     if (request.protocolVersion !== protocolVersion) {
       throw new InputError(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,

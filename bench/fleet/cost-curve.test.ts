@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../shared/errors.js";
-import { costCurve, readCostPoints } from "./cost-curve.js";
+import { costCurve } from "../../shared/fleet/cost-curve.js";
+import { readCostPoints } from "./cost-curve.js";
 
 describe("costCurve", () => {
   it("passes through its points, straight between and on beyond them", () => {

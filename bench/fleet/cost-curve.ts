@@ -1,42 +1,8 @@
-/** tau(batch): what one call of the network costs a worker, against the number of states in it. */
+/** Cost curves in files. */
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
-
-/** A measured call. */
-export interface CostPoint {
-  /** States, 1 or more. */
-  readonly batch: number;
-  /** Above 0. */
-  readonly seconds: number;
-}
-
-/** Seconds of a call of `batch` states. */
-export type CostCurve = (batch: number) => number;
-
-/**
- * The broken line through measured points, in any order; it goes on beyond the largest batch as it came there. A single
- * point stands for cost proportional to the batch.
- * @throws InputError without a point at batch 1 (whole chains need it), with one given twice, or not positive
- */
-export function costCurve(points: readonly CostPoint[]): CostCurve {
-  const sorted = [...points].sort((a, b) => a.batch - b.batch);
-  if (sorted[0]?.batch !== 1) throw new InputError("a cost curve needs the cost of batch 1");
-  for (const [i, { batch, seconds }] of sorted.entries()) {
-    if (!Number.isInteger(batch) || !(seconds > 0) || !Number.isFinite(seconds)) {
-      throw new InputError(`cost of batch ${batch}: ${seconds} s; give whole batches and seconds above 0`);
-    }
-    if (sorted[i + 1]?.batch === batch) throw new InputError(`batch ${batch} is in the cost curve twice`);
-  }
-  const last = sorted.length - 1;
-  return (batch) => {
-    if (last === 0) return batch * sorted[0].seconds;
-    const found = sorted.findIndex((point) => point.batch >= batch);
-    const right = Math.max(1, found < 0 ? last : found);
-    const [a, b] = [sorted[right - 1], sorted[right]];
-    return a.seconds + ((batch - a.batch) / (b.batch - a.batch)) * (b.seconds - a.seconds);
-  };
-}
+import { costCurve, type MeasuredCall } from "../../shared/fleet/cost-curve.js";
 
 const fileSchema = z.array(z.object({ batch: z.int(), seconds: z.number() }));
 
@@ -44,7 +10,7 @@ const fileSchema = z.array(z.object({ batch: z.int(), seconds: z.number() }));
  * Reads a curve: a JSON array of {"batch": 1, "seconds": 0.035}.
  * @throws InputError if the file is no such thing
  */
-export async function readCostPoints(path: string): Promise<CostPoint[]> {
+export async function readCostPoints(path: string): Promise<MeasuredCall[]> {
   try {
     const points = fileSchema.parse(JSON.parse(await readFile(path, "utf8")));
     costCurve(points);

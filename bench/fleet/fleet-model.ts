@@ -1,5 +1,5 @@
 /** The numbers that stand for a fleet. All times are seconds, all amounts of data bytes. */
-import type { CostCurve } from "./cost-curve.js";
+import type { CostCurve } from "../../shared/fleet/cost-curve.js";
 
 /** A fleet of like workers around one coordinator. */
 export interface FleetModel {

@@ -16,6 +16,8 @@ export interface ChainChoice {
   readonly photo: PhotoName;
   readonly seed: number;
   readonly size: number;
+  /** Rounds looked at; undefined: as many as it takes, T at most. */
+  readonly maxRounds?: number | undefined;
 }
 
 /** Against the true picture. */
@@ -34,7 +36,7 @@ export interface ChainRun extends Omit<ChainChoice, "task"> {
   readonly evaluations: readonly number[];
   /** Steps evaluated in round k + 1. */
   readonly windows: readonly { readonly from: number; readonly to: number }[];
-  /** Rounds after which the default tolerance stops, and dB against the serial picture there. */
+  /** Rounds after which the default tolerance stops (Infinity: not within those looked at), and dB against the serial picture there. */
   readonly stop: { readonly rounds: number; readonly psnr: number };
   /** Round from which on the method had been given up; absent if it was not. */
   readonly plainFrom?: number | undefined;
@@ -53,7 +55,7 @@ const settled = { decibels: 66, rounds: 3 };
 
 class SeenEnough extends Error {}
 
-/** Rounds after which the picture is within `level` dB for good; Infinity: never. */
+/** Rounds after which the picture is within `level` dB for good; Infinity: not within the rounds that were looked at. */
 export function roundsTo({ psnr }: Pick<ChainRun, "psnr">, level: number): number {
   const last = psnr.findLastIndex((value) => !(value >= level));
   return last + 1 < psnr.length ? last + 1 : Number.POSITIVE_INFINITY;
@@ -98,9 +100,9 @@ async function stopOf(
   choice: ChainChoice,
   serial: Float32Array,
 ): Promise<ChainRun["stop"]> {
-  const asIs = { tolerance: defaultTolerance, maxRounds: undefined };
-  const { rounds, picture } = await solver.timeParallel(choice, asIs, solver.host(1));
-  return { rounds, psnr: clampedPsnr(picture, serial) };
+  const asIs = { tolerance: defaultTolerance, maxRounds: choice.maxRounds };
+  const { rounds, picture, converged } = await solver.timeParallel(choice, asIs, solver.host(1));
+  return { rounds: converged ? rounds : Number.POSITIVE_INFINITY, psnr: clampedPsnr(picture, serial) };
 }
 
 /** Solves a chain, and goes on until its picture no longer changes by what is measured, T rounds at most. */
@@ -112,8 +114,9 @@ export async function runChain(solver: PhotoSolver, choice: ChainChoice): Promis
   const look = () => {
     for (const picture of tap.pictures.slice(psnr.length)) psnr.push(clampedPsnr(picture, serial));
   };
+  const settings = { tolerance: endless, maxRounds: choice.maxRounds };
   try {
-    await solver.timeParallel(choice, { tolerance: endless, maxRounds: undefined }, tap, (progress) => {
+    await solver.timeParallel(choice, settings, tap, (progress) => {
       if (progress.largestRatio <= defaultTolerance / endless) met ??= progress.round;
       look();
       const last = psnr.slice(-settled.rounds);
@@ -124,9 +127,11 @@ export async function runChain(solver: PhotoSolver, choice: ChainChoice): Promis
     if (!(error instanceof SeenEnough)) throw error;
   }
   look();
-  const rounds = met ?? psnr.length - 1;
+  const looked = psnr.length - 1;
+  // T rounds always suffice.
+  const rounds = met ?? (looked === choice.steps ? looked : Number.POSITIVE_INFINITY);
   const { task, photo, size, method } = choice;
-  const close = Math.min(roundsTo({ psnr }, equalDecibels), psnr.length - 1);
+  const close = Math.min(roundsTo({ psnr }, equalDecibels), looked);
   return {
     ...choice,
     task: task.task,
@@ -135,7 +140,7 @@ export async function runChain(solver: PhotoSolver, choice: ChainChoice): Promis
     windows: tap.windows.slice(0, psnr.length - 1),
     stop:
       methods[method].freeze === "exact"
-        ? { rounds, psnr: psnr[rounds] }
+        ? { rounds, psnr: psnr[Math.min(rounds, looked)] }
         : await stopOf(solver, choice, serial),
     plainFrom: tap.plainFrom,
     quality: await trueQuality(photo, size, tap.pictures[close]),

@@ -57,6 +57,15 @@ describe("tables and plots", () => {
     expect(deqir).toContain("0 of 1");
   });
 
+  it("say more than so many where rounds were bounded", () => {
+    const open = run({ psnr: [10, 36, 45], stop: { rounds: Number.POSITIVE_INFINITY, psnr: 45 } });
+    const [, , row] = roundsTable([run(), open, open], [2]).split("\n");
+    expect(row).toMatch(/^\| 4 \| inpaint \| secant \| 1 \(1\) \| 2 \(2\) \| > 2 \(> 2\) \| > 2 \(> 2\)/);
+    expect(row).toMatch(/\| > 2 \(> 2\) +\| 45.0 /);
+    const [, , one] = roundsTable([run(), run(), open], [2]).split("\n");
+    expect(one).toContain("| 4 (> 2) |");
+  });
+
   it("compare with fewer steps", () => {
     const comparison = {
       workers: 2,

@@ -9,8 +9,15 @@ import type { Comparison } from "./fewer-steps.js";
 export const levels = [35, 40, 50, 60] as const;
 
 const shown = (value: number): string => (Number.isFinite(value) ? String(value) : "never");
-const medianAndWorst = (values: readonly number[]): string =>
-  `${shown(median(values))} (${shown(Math.max(...values))})`;
+
+/** Rounds as median (worst); where they are more than were looked at, more than those. */
+function medianAndWorst(row: readonly ChainRun[], roundsOf: (run: ChainRun) => number): string {
+  const values = row.map(roundsOf);
+  const open = row.filter((_, i) => !Number.isFinite(values[i]));
+  const bound = Math.min(...open.map(({ psnr }) => psnr.length - 1));
+  const rounds = (value: number) => (Number.isFinite(value) ? String(value) : `> ${bound}`);
+  return `${rounds(median(values))} (${rounds(Math.max(...values))})`;
+}
 
 /** Runs by what makes a row: T, task and method, in the order in which they came. */
 export function rowsOf(runs: readonly ChainRun[]): ChainRun[][] {
@@ -39,10 +46,10 @@ export function roundsTable(runs: readonly ChainRun[], workers: readonly number[
     String(row[0].steps),
     row[0].task,
     row[0].method,
-    ...levels.map((level) => medianAndWorst(row.map((run) => roundsTo(run, level)))),
+    ...levels.map((level) => medianAndWorst(row, (run) => roundsTo(run, level))),
     shown(median(row.map((run) => evaluationsTo(run, equalDecibels)))),
     ...workers.map((count) => shown(median(row.map((run) => criticalPathTo(run, equalDecibels, count))))),
-    medianAndWorst(row.map((run) => run.stop.rounds)),
+    medianAndWorst(row, (run) => run.stop.rounds),
     Math.min(...row.map((run) => run.stop.psnr)).toFixed(1),
     `${row.filter((run) => run.plainFrom !== undefined).length} of ${row.length}`,
   ]);

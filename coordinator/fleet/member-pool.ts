@@ -34,14 +34,16 @@ export class MemberPool implements WorkerPool {
   /** By hash of the model. */
   readonly #slots = new Map<string, WorkerSlots<Member>>();
   readonly #listeners = new Set<() => void>();
+  #failed: Error | undefined;
 
   constructor({ openSlice, replacementMilliseconds = 60_000 }: MemberPoolOptions) {
     this.#openSlice = openSlice;
     this.#replacementMilliseconds = replacementMilliseconds;
   }
 
-  /** A worker may be given work from now on. Its name must not be a member's. */
+  /** A worker may be given work from now on. A member of the same name is gone. */
   join(newcomer: NewMember): void {
+    this.remove(newcomer.name, "another process has its name by now");
     const member = new Member(newcomer);
     this.#members.set(member.name, member);
     this.#slotsOf(member.channel.card.hash).join(member, member.batch);
@@ -71,6 +73,12 @@ export class MemberPool implements WorkerPool {
   /** A member has measured what network calls cost it. */
   learn(name: string, costs: readonly CostPoint[]): void {
     this.#members.get(name)?.learn(costs);
+  }
+
+  /** Nobody will ever join: all who wait for a place, and all who ask for one, get the reason. */
+  fail(error: Error): void {
+    this.#failed = error;
+    for (const slots of this.#slots.values()) slots.fail(error);
   }
 
   async acquire({ model, size, alone, signal }: PictureRequest): Promise<WorkerLease> {
@@ -129,6 +137,8 @@ export class MemberPool implements WorkerPool {
       round: (command, abort) => slice.round(command, abort),
       serial: (abort) => slice.serial(abort),
       readState: (which, abort) => slice.readState(which, abort),
+      give: (run, abort) => slice.give(run, abort),
+      recut: (range, abort) => slice.recut(range, abort),
       close: async () => {
         if (open) member.slices--;
         open = false;
@@ -141,6 +151,7 @@ export class MemberPool implements WorkerPool {
     const known = this.#slots.get(model);
     if (known) return known;
     const slots = new WorkerSlots<Member>();
+    if (this.#failed) slots.fail(this.#failed);
     this.#slots.set(model, slots);
     return slots;
   }

@@ -41,6 +41,7 @@ interface Place<Member> {
 interface Waiting<Member> {
   /** Gives it its places, if they are there. */
   admit(places: readonly Place<Member>[]): boolean;
+  reject(error: Error): void;
 }
 
 /** One part of a cut chain: it fills a call, whatever its size. */
@@ -67,6 +68,7 @@ export class WorkerSlots<Member> {
   /** Whole chains that have not begun yet. */
   #left: number;
   readonly #ahead: number;
+  #failed: Error | undefined;
 
   constructor({ chains = Number.POSITIVE_INFINITY, ahead = picturesAhead }: SlotOptions = {}) {
     this.#left = chains;
@@ -86,11 +88,17 @@ export class WorkerSlots<Member> {
     this.#admit();
   }
 
+  /** No worker will ever join: whoever waits, or will wait, gets the reason. */
+  fail(error: Error): void {
+    this.#failed = error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+
   /**
    * Waits for a place for a whole chain.
    * @param size of the chain's canvas; undefined where it is not known
    * @param alone whether nothing else may run on that worker meanwhile
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquire(size: PictureSize | undefined, alone: boolean, signal: AbortSignal): Promise<WorkerSlot<Member>> {
     return this.#wait(signal, (places) => {
@@ -107,7 +115,7 @@ export class WorkerSlots<Member> {
    * Waits for workers with nothing else to do, for one cut chain.
    * @param slices workers wanted, 1 or more; all there are, where there are fewer
    * @returns one slot a worker, 1 or more
-   * @throws the signal's reason when it aborts
+   * @throws the signal's reason when it aborts, what {@link fail} was told
    */
   acquireGroup(slices: number, signal: AbortSignal): Promise<readonly WorkerSlot<Member>[]> {
     return this.#wait(signal, (places) => {
@@ -166,6 +174,7 @@ export class WorkerSlots<Member> {
     take: (places: readonly Place<Member>[]) => Given | undefined,
   ): Promise<Given> {
     signal.throwIfAborted();
+    if (this.#failed) throw this.#failed;
     return new Promise((resolve, reject) => {
       const waiting: Waiting<Member> = {
         admit: (places) => {
@@ -174,6 +183,10 @@ export class WorkerSlots<Member> {
           signal.removeEventListener("abort", onAbort);
           resolve(given);
           return true;
+        },
+        reject: (error) => {
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
         },
       };
       const onAbort = () => {

@@ -48,9 +48,15 @@ export interface JobLog {
    * @throws InputError if there is no such job
    */
   update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord>;
-  /** Every job as it is now, then every change, until the signal aborts (then it ends without an error). */
+  /**
+   * Every job as it is now, then its changes, until the signal aborts (then it ends without an error). Of changes that follow
+   * each other faster than they are read, the earlier ones may be left out.
+   */
   watch(signal: AbortSignal): AsyncIterable<JobRecord>;
-  /** Appends items to a job's queue. */
+  /**
+   * Appends items to a job's queue. One whose index and generation were published shortly before may be left out: whoever
+   * publishes an item anew gives it another generation.
+   */
   publish(name: string, items: readonly WorkItem[]): Promise<void>;
   /**
    * Takes items: those that are there, or, if there are none, the first that comes.

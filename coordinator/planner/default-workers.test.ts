@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { workerShape } from "./default-workers.js";
 
-const question = { workers: null, threads: null, plan: "auto", pictures: 100, steps: 25, cores: 16 } as const;
+const question = {
+  workers: null,
+  threads: null,
+  plan: "auto",
+  goal: "throughput",
+  pictures: 100,
+  steps: 25,
+  cores: 16,
+} as const;
 
 describe("workerShape", () => {
   it("takes eight workers of a large machine and shares the cores among them", () => {
@@ -18,6 +26,11 @@ describe("workerShape", () => {
       workers: 3,
       threads: 5,
     });
+  });
+
+  it("starts enough to cut chains where each picture is wanted soon", () => {
+    expect(workerShape({ ...question, pictures: 1, goal: "latency" })).toEqual({ workers: 8, threads: 2 });
+    expect(workerShape({ ...question, pictures: 1, goal: "latency", plan: "serial" }).workers).toBe(1);
   });
 
   it("takes what it is given", () => {

@@ -1,5 +1,7 @@
 /** How many workers a machine runs, and with how many threads, where the user leaves it open. */
+
 import type { PlanName } from "../../shared/config/restore-settings.js";
+import type { Goal } from "../../shared/jobs/goal.js";
 
 /** More workers on one machine wait for its memory bus and hold one more copy of the network each. */
 const mostWorkers = 8;
@@ -17,6 +19,7 @@ export interface WorkerShapeQuestion {
   /** Number given by the user, or null. */
   readonly threads: number | null;
   readonly plan: PlanName;
+  readonly goal: Goal;
   /** Pictures to restore, 1 or more. */
   readonly pictures: number;
   /** T. */
@@ -30,8 +33,9 @@ export interface WorkerShapeQuestion {
  * chains are cut. Few workers get several threads, so that a single picture still uses the whole machine.
  */
 export function workerShape(question: WorkerShapeQuestion): WorkerShape {
-  const { plan, pictures, steps, cores } = question;
-  const useful = plan === "time-parallel" ? steps : pictures;
+  const { plan, goal, pictures, steps, cores } = question;
+  const cut = plan === "time-parallel" || (plan === "auto" && goal === "latency");
+  const useful = cut ? steps : pictures;
   const workers = question.workers ?? Math.max(1, Math.min(cores, mostWorkers, useful));
   const threads = question.threads ?? Math.max(1, Math.floor(cores / workers));
   return { workers, threads };

@@ -18,13 +18,13 @@ export interface PicturePlace {
 }
 
 /** Sub-folder of the output folder for simulated measurements. */
-const measurementFolder = "measurements";
+export const measurementFolder = "measurements";
 
 /** Where the contact sheet of a run is written. */
 export const contactSheetPath = (out: string): string => join(out, "contact-sheet.png");
 
 /** A measurement keeps the picture's name; it is a 16-bit PNG, or a measurement file where it is no picture. */
-function measurementName(relativePath: string, task: string): string {
+export function measurementName(relativePath: string, task: string): string {
   const extension = task === "cs-hadamard" ? measurementExtension : ".png";
   return relativePath.slice(0, relativePath.length - extname(relativePath).length) + extension;
 }

@@ -21,7 +21,7 @@ const item = emptyItem(
 );
 
 const report: RestoreReport = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   run: {
     status: "cancelled",
     settings,
@@ -29,7 +29,10 @@ const report: RestoreReport = {
     machine: describeMachine(),
     workers: [],
     versions: describeVersions(),
-    plan: { requested: "auto", chosen: null, reason: "no chain was run" },
+    plan: {
+      ...{ requested: "auto", goal: "throughput", chosen: null, sideBySide: null, slices: null },
+      ...{ reason: "no chain was run", costs: null, predicted: null, outcome: null, alternatives: [] },
+    },
     startedAt: "2024-05-06T07:08:09.000Z",
     finishedAt: "2024-05-06T07:08:10.500Z",
     seconds: 1.5,
@@ -62,6 +65,7 @@ describe("the report", () => {
       "error",
       "attempts",
       "losses",
+      "moved",
       "fallback",
       "measurement",
     ]);

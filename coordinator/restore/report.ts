@@ -2,11 +2,12 @@
 import { z } from "zod";
 import { type MethodName, methodNames } from "../../shared/chain/method.js";
 import { planNames, restoreSettingsSchema } from "../../shared/config/restore-settings.js";
+import { goalNames } from "../../shared/jobs/goal.js";
 import { writeFileAtomic } from "../../shared/pictures/atomic-write.js";
 import { fallbackReasons } from "../solver/fallback.js";
 
 /** Raised whenever a reader of older reports would misunderstand a newer one. */
-export const reportSchemaVersion = 1;
+export const reportSchemaVersion = 2;
 
 /** What became of a picture. */
 export const itemStatuses = ["done", "skipped", "failed", "cancelled"] as const;
@@ -16,6 +17,9 @@ const chosenPlan = z.enum(["serial", "time-parallel"]);
 const count = z.int().min(0);
 /** Numbers that may be unknown, or not finite: JSON can hold neither. */
 const quantity = z.number().nullable();
+
+/** Seconds until the last picture, and from a picture's beginning to its end. */
+const planTimes = z.strictObject({ seconds: z.number(), latency: z.number() });
 
 /** One picture. */
 export const reportItemSchema = z.strictObject({
@@ -36,6 +40,7 @@ export const reportItemSchema = z.strictObject({
   error: z.string().optional(),
   attempts: count.optional(),
   losses: count.optional(),
+  moved: count.optional(),
   fallback: z.strictObject({ round: count, reason: z.enum(fallbackReasons) }).optional(),
   measurement: z.string().optional(),
 });
@@ -78,8 +83,22 @@ export const reportSchema = z.strictObject({
     }),
     plan: z.strictObject({
       requested: z.enum(planNames),
+      goal: z.enum(goalNames),
       chosen: chosenPlan.nullable(),
+      sideBySide: count.nullable(),
+      slices: count.nullable(),
       reason: z.string(),
+      costs: z.enum(["measured", "cached", "unknown"]).nullable(),
+      predicted: planTimes.nullable(),
+      outcome: planTimes.nullable(),
+      alternatives: z.array(
+        z.strictObject({
+          plan: chosenPlan,
+          sideBySide: count,
+          slices: count,
+          predicted: planTimes.nullable(),
+        }),
+      ),
     }),
     startedAt: z.iso.datetime(),
     finishedAt: z.iso.datetime(),

@@ -7,8 +7,8 @@ import type { ChosenPlan } from "../planner/choose-plan.js";
 import type { RoundProgress } from "../solver/solve-chain.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
-import { type CutParts, CutRestoration } from "./restore-cut.js";
-import type { WholeRestoration } from "./restore-whole.js";
+import { type ChainTurns, type CutParts, CutRestoration } from "./restore-cut.js";
+import { fileLocation, type WholeRestoration } from "./restore-whole.js";
 import type { RestoredFile } from "./restored-file.js";
 
 /** Attempts a picture gets in all, where its errors are retryable. */
@@ -18,7 +18,10 @@ export const pictureAttempts = 3;
 const retryMilliseconds = 250;
 
 /** What all pictures of a run share. */
-export interface RunParts extends CutParts {
+export interface RunParts extends Omit<CutParts, "settings"> {
+  readonly settings: RestoreSettings;
+  /** Of the workers that cut chains of this lane have. */
+  readonly turns: ChainTurns;
   readonly plan: ChosenPlan;
   readonly whole: WholeRestoration;
 }
@@ -57,8 +60,14 @@ function attemptsOf(place: PicturePlace, parts: RunParts, onRound: PictureObserv
     // A picture that brings its worker down takes those beside it along: for its last attempt it gets a worker alone.
     return (attempt, begin) => parts.whole.restore(place, attempt === pictureAttempts, begin);
   }
-  const cut = new CutRestoration(place, parts);
-  return (_, begin) => cut.restore(begin, onRound);
+  const { relativePath: pictureId, input, output, measurement } = place;
+  const files = {
+    input: fileLocation(input),
+    output: fileLocation(output),
+    measurement: measurement === undefined ? undefined : fileLocation(measurement),
+  };
+  const cut = new CutRestoration({ pictureId, ...files }, parts);
+  return (_, begin) => cut.restore(parts.turns, begin, onRound);
 }
 
 /** The item of a restored picture and the SHA-256 of its file. */
@@ -115,7 +124,8 @@ export async function restorePicture(
     };
     return { item, outputHash };
   } catch (error) {
-    if (error instanceof FatalError) throw error;
+    // The error of another picture, which has stopped the run, is not this one's.
+    if (error instanceof FatalError && error !== signal.reason) throw error;
     const empty = emptyItem(place, settings);
     // Once the run is being stopped, whatever a picture says is an echo of that.
     if (signal.aborted) return { item: { ...empty, attempts }, outputHash: undefined };

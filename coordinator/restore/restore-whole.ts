@@ -1,6 +1,7 @@
 /** A picture of a run in one piece: one worker does all of it, from input file to output file. */
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
-import { type Restoration, restorationSchema } from "../../shared/jobs/job.js";
+import type { Restoration } from "../../shared/jobs/job.js";
+import { restorationOf } from "../../shared/jobs/restoration-of.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import type { Location, StoredMask, WholePicture } from "../../shared/restore/whole-picture.js";
 import type { WorkerSlots } from "../fleet/worker-slots.js";
@@ -8,13 +9,8 @@ import type { Fleet } from "../fleet.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { RestoredFile } from "./restored-file.js";
 
-const fields = Object.keys(restorationSchema.shape) as (keyof Restoration)[];
-
-/** The settings that workers have to know. */
-const restorationOf = (settings: RestoreSettings): Restoration =>
-  restorationSchema.parse(Object.fromEntries(fields.map((field) => [field, settings[field]])));
-
-const file = (path: string): Location => ({ store: null, key: path });
+/** A file of this machine. */
+export const fileLocation = (path: string): Location => ({ store: null, key: path });
 
 /** What all whole pictures of a run share. */
 export interface WholeParts {
@@ -40,7 +36,7 @@ export class WholeRestoration {
     this.#parts = parts;
     this.#restoration = restorationOf(settings);
     if (settings.mask !== null && maskHash !== null) {
-      this.#mask = { location: file(settings.mask), sha256: maskHash };
+      this.#mask = { location: fileLocation(settings.mask), sha256: maskHash };
     }
   }
 
@@ -79,9 +75,9 @@ export class WholeRestoration {
     return {
       pictureId: relativePath,
       restoration: this.#restoration,
-      input: file(input),
-      output: file(output),
-      measurement: measurement === undefined ? undefined : file(measurement),
+      input: fileLocation(input),
+      output: fileLocation(output),
+      measurement: measurement === undefined ? undefined : fileLocation(measurement),
       mask: this.#mask,
     };
   }

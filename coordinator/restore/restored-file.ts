@@ -14,6 +14,8 @@ export interface RestoredFile {
   readonly converged: boolean;
   /** Slices that were lost and re-seeded. */
   readonly losses: number;
+  /** Steps of a cut chain that changed hands when borders moved. */
+  readonly moved?: number | undefined;
   readonly fallback: Fallback | undefined;
   readonly seconds: { readonly model: number; readonly wire: number };
 }

@@ -1,6 +1,6 @@
 /**
- * The pictures of a run over one fleet: whole chains side by side, several on each worker, or one chain at a time cut over
- * all workers.
+ * The pictures of a run over one fleet: whole chains side by side, several on each worker, or chains cut over groups of workers,
+ * one after the other in each.
  */
 import { setMaxListeners } from "node:events";
 import { batchLimits } from "../../shared/chain/batch-limits.js";
@@ -12,14 +12,20 @@ import { LocatedFiles } from "../../shared/restore/located-files.js";
 import { openStore } from "../../shared/storage/open-store.js";
 import { picturesAhead, WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
-import { choosePlan, type PlanChoice } from "../planner/choose-plan.js";
+import { planRun, type RunPlan } from "../planner/plan-run.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
+import { expectedCanvas } from "./expected-canvas.js";
 import type { Journal } from "./journal.js";
+import { describeVersions } from "./machine.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
 import type { RestoreEvent } from "./restore-event.js";
 import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
 import { WholeRestoration } from "./restore-whole.js";
+import { WorkerTurns } from "./worker-turns.js";
+
+/** Cut chains of one group of workers: the one at work, and the next, which takes over its workers one by one. */
+const chainsAtATime = 2;
 
 /** A picture that has to be restored. */
 export interface PendingPicture {
@@ -38,7 +44,9 @@ export interface PicturesRun {
   readonly fleet: Fleet;
   readonly journal: Journal;
   readonly signal: AbortSignal;
-  readonly onPlan: (plan: PlanChoice) => void;
+  /** Folder for what may be found out again. */
+  readonly cache: string;
+  readonly onPlan: (plan: RunPlan) => void;
   readonly onEvent: (event: RestoreEvent) => void;
   /** Receives every item as it is settled. */
   readonly settle: (place: PicturePlace, item: ReportItem) => void;
@@ -75,18 +83,16 @@ async function restoreAndRecord(
  */
 export async function runPictures(run: PicturesRun): Promise<void> {
   const { pending, settings, mask, maskHash, fleet, signal, onPlan } = run;
-  const { steps, method, maxRounds } = settings;
   const workers = fleet.host.width;
-  const plan = choosePlan({
-    requested: settings.plan,
+  const limits = batchLimits(settings.batch);
+  const plan = await planRun({
+    ...{ settings, fleet, limits, signal },
     pictures: pending.length,
-    workers,
-    steps,
-    method,
-    maxRounds,
+    size: await expectedCanvas(pending[0].place.input, settings, fleet.network),
+    runtime: describeVersions().onnxruntime,
+    folder: run.cache,
   });
   onPlan(plan);
-  const limits = batchLimits(settings.batch);
   const slots = new WorkerSlots<number>({ chains: pending.length, ahead: picturesAhead });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
   const stop = new AbortController();
@@ -94,9 +100,8 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const stopped = AbortSignal.any([signal, stop.signal]);
   // One listener a picture in flight is no leak, however many that are.
   setMaxListeners(0, stopped);
-  const parts: RunParts = {
+  const shared = {
     settings,
-    fleet,
     operators: new CanvasOperators(settings.task, fleet.network, mask),
     scan,
     plan: plan.chosen,
@@ -105,7 +110,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     signal: stopped,
   };
   const queue = pending.values();
-  const lane = async (): Promise<void> => {
+  const lane = async (parts: RunParts): Promise<void> => {
     // All lanes draw from one iterator, so every picture is taken once.
     for (const picture of queue) {
       if (parts.signal.aborted) return;
@@ -118,8 +123,11 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     }
   };
   const most = workers * (limits.pictures + picturesAhead);
-  const lanes = plan.chosen === "serial" ? Math.min(most, pending.length) : 1;
-  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
+  const turns = plan.groups.map((group) => new WorkerTurns(fleet.host, group));
+  const lanes = Math.min(pending.length, plan.chosen === "serial" ? most : turns.length * chainsAtATime);
+  const ended = await Promise.allSettled(
+    Array.from({ length: lanes }, (_, i) => lane({ ...shared, turns: turns[i % turns.length] })),
+  );
   await scan.release();
   const failure = ended.find((result) => result.status === "rejected");
   if (failure) throw asFatal(failure.reason);

@@ -208,7 +208,10 @@ describe("trouble", () => {
     });
     await expect(run).rejects.toThrow(FatalError);
     const report = reportSchema.parse(JSON.parse(await readFile(join(out, "report.json"), "utf8")));
-    expect(report.run).toMatchObject({ status: "failed", counts: { failed: 1, cancelled: 2 } });
+    // The next chain is at work before the first one's picture is written, and may be done by then.
+    const { failed, cancelled, done } = report.run.counts;
+    expect(report.run.status).toBe("failed");
+    expect([failed, cancelled + done, cancelled > 0]).toEqual([1, 2, true]);
     expect(report.run.error).toContain(join(out, "a.png"));
     expect(fleet.closed).toBe(true);
   });
@@ -240,26 +243,29 @@ describe("interruption", () => {
     const controller = new AbortController();
     const run = { inputs: [folder], out, task: "sr-average", simulate: true, plan: "time-parallel" } as const;
     const fleet = await inProcessFleet(2);
+    let written = false;
     const stopped = await restore({
       ...run,
       signal: controller.signal,
       startFleet: async () => fleet,
       onEvent: (event) => {
-        if (event.event === "round" && event.picture === "b.png") controller.abort();
+        // The next chain begins while the last one ends, or its picture is written.
+        if (event.event === "picture-done") written = true;
+        if (event.event === "round" && written) controller.abort();
       },
     });
-    expect(stopped.items.map(({ status }) => status)).toEqual([
-      "done",
-      "cancelled",
-      "cancelled",
-      "cancelled",
-    ]);
-    expect(stopped.run).toMatchObject({ status: "cancelled", counts: { done: 1, cancelled: 3 } });
+    const statuses = stopped.items.map(({ status }) => status);
+    expect(statuses[0]).toBe("done");
+    expect(statuses.slice(2)).toEqual(["cancelled", "cancelled"]);
+    expect(stopped.run.status).toBe("cancelled");
+    expect(stopped.run.counts.failed).toBe(0);
     expect(JSON.parse(await readFile(join(out, "report.json"), "utf8"))).toEqual(stopped);
     expect(fleet.closed).toBe(true);
 
     const resumed = await restore(run);
-    expect(resumed.items.map(({ status }) => status)).toEqual(["skipped", "done", "done", "done"]);
+    expect(resumed.items.map(({ status }) => status)).toEqual(
+      statuses.map((status) => (status === "done" ? "skipped" : "done")),
+    );
     const whole = await restore({ ...run, out: join(out, "whole") });
     expect(resumed.items.map(({ psnr }) => psnr)).toEqual(whole.items.map(({ psnr }) => psnr));
   });

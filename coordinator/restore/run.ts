@@ -13,8 +13,10 @@ import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, InputError } from "../../shared/errors.js";
 import { readMask } from "../../shared/pictures/mask.js";
 import type { Fleet, WorkerDescription } from "../fleet.js";
-import type { PlanChoice } from "../planner/choose-plan.js";
+import type { PlanOption } from "../planner/choose-plan.js";
 import { workerShape } from "../planner/default-workers.js";
+import type { RunPlan } from "../planner/plan-run.js";
+import { cacheFolder } from "../planner/worker-costs.js";
 import { Journal } from "./journal.js";
 import { describeMachine, describeVersions } from "./machine.js";
 import { contentHash, pictureKey } from "./picture-key.js";
@@ -30,6 +32,9 @@ import type { RestoreEvent, WorkerEvent } from "./restore-event.js";
 import { emptyItem } from "./restore-picture.js";
 import { writeResultsSheet } from "./results-sheet.js";
 import { type PendingPicture, runPictures } from "./run-pictures.js";
+
+/** The best of those that were not chosen. */
+const alternativesShown = 8;
 
 /** Starts the workers of a run. */
 export type StartFleet = (options: {
@@ -56,6 +61,8 @@ export interface RestoreRun {
   readonly cwd?: string;
   /** Default: the system's clock. */
   readonly now?: () => Date;
+  /** Folder for what may be found out again; default: the user's cache folder. */
+  readonly cache?: string;
   /** Cores to spread over; default: those this process may use. */
   readonly cores?: number;
 }
@@ -69,7 +76,10 @@ interface RunRecord {
   /** null without a mask. */
   readonly maskHash: string | null;
   settings: RestoreSettings;
-  plan: PlanChoice | undefined;
+  plan: RunPlan | undefined;
+  /** Milliseconds of a clock that never goes back: when the pictures were begun, and when the last one was settled. */
+  begun: number;
+  ended: number;
   workers: readonly WorkerDescription[];
   error: FatalError | undefined;
 }
@@ -130,8 +140,43 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
   }
 }
 
+function describePlan({ settings, plan, items, begun, ended }: RunRecord): RestoreReport["run"]["plan"] {
+  const { plan: requested, goal } = settings;
+  if (!plan) {
+    const none = {
+      chosen: null,
+      sideBySide: null,
+      slices: null,
+      costs: null,
+      predicted: null,
+      outcome: null,
+    };
+    return { requested, goal, ...none, reason: "no chain was run", alternatives: [] };
+  }
+  const known = plan.costs !== "unknown";
+  const times = ({ seconds, latency }: PlanOption) => (known ? { seconds, latency } : null);
+  const done = [...items.values()].filter(({ status }) => status === "done");
+  const total = done.reduce((sum, { seconds }) => sum + (seconds.total ?? 0), 0);
+  const outcome =
+    done.length === 0 ? null : { seconds: (ended - begun) / 1000, latency: total / done.length };
+  return {
+    ...{ requested, goal, chosen: plan.chosen, sideBySide: plan.sideBySide, slices: plan.slices },
+    reason: plan.reason,
+    costs: plan.costs,
+    predicted: times(plan),
+    outcome,
+    alternatives: plan.options
+      .filter((option) => option.plan !== plan.chosen || option.slices !== plan.slices)
+      .slice(0, alternativesShown)
+      .map((option) => {
+        const { plan: chosen, sideBySide, slices } = option;
+        return { plan: chosen, sideBySide, slices, predicted: times(option) };
+      }),
+  };
+}
+
 function makeReport(record: RunRecord, finishedAt: Date): RestoreReport {
-  const { settings, places, items, modelHash, plan, workers, startedAt, error } = record;
+  const { settings, places, items, modelHash, workers, startedAt, error } = record;
   const all = places.map((place) => items.get(place) ?? emptyItem(place, settings));
   const counts = countItems(all);
   const status = error ? "failed" : counts.cancelled > 0 ? "cancelled" : "finished";
@@ -145,11 +190,7 @@ function makeReport(record: RunRecord, finishedAt: Date): RestoreReport {
       machine: describeMachine(),
       workers: workers.map((worker) => ({ ...worker })),
       versions: describeVersions(),
-      plan: {
-        requested: settings.plan,
-        chosen: plan?.chosen ?? null,
-        reason: plan?.reason ?? "no chain was run",
-      },
+      plan: describePlan(record),
       startedAt: startedAt.toISOString(),
       finishedAt: finishedAt.toISOString(),
       seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
@@ -183,8 +224,10 @@ async function restorePending(
       journal,
       signal,
       onEvent,
+      cache: run.cache ?? cacheFolder(),
       onPlan: (plan) => {
         record.plan = plan;
+        record.begun = performance.now();
         onEvent({
           event: "run-started",
           pictures: places.length,
@@ -194,7 +237,10 @@ async function restorePending(
           workers: workers(),
         });
       },
-      settle: (place, item) => items.set(place, item),
+      settle: (place, item) => {
+        items.set(place, item);
+        record.ended = performance.now();
+      },
     });
   } catch (error) {
     if (error instanceof FatalError) record.error = error;
@@ -230,6 +276,8 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
     maskHash,
     settings,
     plan: undefined,
+    begun: 0,
+    ended: 0,
     workers: [],
     error: undefined,
   };

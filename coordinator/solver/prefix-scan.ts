@@ -46,8 +46,7 @@ export class ChainScan {
     if (s) exit.set(s);
     else exit.fill(0);
     if (!entry) return exit;
-    const carried = this.#slices;
-    block.rows(carried, carried + 1).values.set(entry);
+    const carried = this.#rowOf(entry, slice - 1);
     await block.fillRiders(slice, slice + 1);
     await block.fillRiders(carried, carried + 1);
     const terms = [
@@ -56,6 +55,18 @@ export class ChainScan {
     ];
     await block.combine(terms, slice);
     return exit;
+  }
+
+  /** The row of the slice before, if the correction is what the scan found there; else a row of its own that receives it. */
+  #rowOf(entry: Float32Array, before: number): number {
+    const block = this.#block;
+    if (before >= 0) {
+      const { values } = block.rows(before, before + 1);
+      if (values.buffer === entry.buffer && values.byteOffset === entry.byteOffset) return before;
+    }
+    const row = this.#slices;
+    block.rows(row, row + 1).values.set(entry);
+    return row;
   }
 
   /** Gives the memory back. */

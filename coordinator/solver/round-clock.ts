@@ -30,11 +30,15 @@ export class RoundClock {
     this.#exchangeStarted = this.#now();
   }
 
-  /** @param workers what every worker spent on the exchange */
-  endExchange(workers: readonly EngineSeconds[]): void {
+  /**
+   * @param workers what every worker spent on the exchange
+   * @returns seconds that it took
+   */
+  endExchange(workers: readonly EngineSeconds[]): number {
     const wall = this.#now() - this.#exchangeStarted;
     this.#model += Math.max(0, ...workers.map((worker) => worker.network));
     this.#wire += Math.max(0, wall - Math.max(0, ...workers.map((worker) => worker.total)));
+    return wall;
   }
 
   seconds(): SolveSeconds {

@@ -3,21 +3,27 @@
  *
  * Invariants:
  * 1. States 0..done are final: `done` grows by at least one a round, so T rounds always suffice.
- * 2. A round costs one tensor up and one tensor down per slice, whatever T is.
+ * 2. A round costs one tensor up and one tensor down per slice, whatever T is. It is one exchange, and where mixing is
+ *    triangular another one before it, of some numbers.
  * 3. A lost slice is re-seeded from its boundary states; only what it held is computed again.
- * 4. A method that overflows, diverges or stalls gives way to plain iteration; what is final stays final.
+ * 4. Borders move between rounds where that saves more than it costs; it changes no state.
+ * 5. A method that overflows, diverges or stalls gives way to plain iteration; what is final stays final.
  *
  * Source: DeqIR (arXiv 2311.11600) for the joint system; the scan is derived in docs/how-it-works.md.
  */
+
+import { sumsBefore } from "../../shared/chain/gram-sums.js";
 import { isPlain, type Method, methods, windowOf } from "../../shared/chain/method.js";
 import type { ChainSpec, RoundReport, SliceHost } from "../../shared/chain/slice-host.js";
 import { noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
 import { PictureError, RetryableError } from "../../shared/errors.js";
 import type { StateSpace } from "../../shared/kernels/state-space.js";
+import { expectedRounds } from "../planner/expected-rounds.js";
+import { type BorderPolicy, BorderWatch } from "./border-watch.js";
 import { finalSteps, largestOf, residualRatio, toleratedSteps } from "./convergence.js";
-import { cutChain } from "./cut-chain.js";
+import { cutChain, type StepRange } from "./cut-chain.js";
 import { type Fallback, FallbackWatch } from "./fallback.js";
-import { OpenSlices } from "./open-slices.js";
+import { OpenSlices, type RoundOutcome } from "./open-slices.js";
 import type { ChainScan, PrefixScan } from "./prefix-scan.js";
 import { RoundClock, type SolveSeconds } from "./round-clock.js";
 
@@ -56,6 +62,8 @@ export interface Solution {
   readonly converged: boolean;
   /** Slices that were lost and re-seeded. */
   readonly losses: number;
+  /** Steps that changed hands when borders moved. */
+  readonly moved: number;
   /** Present if the method was given up for plain iteration. */
   readonly fallback: Fallback | undefined;
   readonly seconds: SolveSeconds;
@@ -67,6 +75,8 @@ export interface SolverParts {
   readonly scan: PrefixScan;
   /** The chain's operator. */
   readonly operator: StateSpace;
+  /** Decides where borders belong; default: what the rounds of this chain show. */
+  readonly borders?: BorderPolicy | undefined;
 }
 
 /**
@@ -76,17 +86,21 @@ export interface SolverParts {
 export async function solveTimeParallel(
   chain: ChainSpec,
   settings: SolveSettings,
-  { host, scan, operator }: SolverParts,
+  parts: SolverParts,
   signal: AbortSignal,
   onRound: (progress: RoundProgress) => void = () => {},
 ): Promise<Solution> {
+  const { host, scan, operator } = parts;
   const clock = new RoundClock();
   const schedule = noiseSchedule(chain.schedule);
   const { steps } = schedule;
-  const slices = await OpenSlices.open(chain, cutChain(steps, host.width), host, signal);
+  const cut = cutChain(steps, host.width);
+  const longest = Math.max(...cut.map(({ begin, end }) => end - begin));
+  const borders = parts.borders ?? new BorderWatch(longest);
+  const slices = await OpenSlices.open(chain, cut, host, signal);
   let boundaries: ChainScan | undefined;
   try {
-    boundaries = await scan.open(operator, slices.ranges.length);
+    boundaries = await scan.open(operator, cut.length);
     const residuals: number[] = [];
     let evaluations = 0;
     let losses = 0;
@@ -95,35 +109,79 @@ export async function solveTimeParallel(
     let correctFrom: number | undefined;
     let corrections: (Float32Array | undefined)[] = [];
     let converged = false;
-    let forget = false;
+    let lost = false;
     let fallback: Fallback | undefined;
+    let moved = 0;
+    let evaluatedTo = 0;
     const method: Method = methods[chain.method];
+    const rounds = Math.min(limit, expectedRounds(steps, chain.method));
     const window = settings.window ?? windowOf(method, steps);
     const watch = new FallbackWatch(steps, isPlain(method), window < steps);
-    while (!converged && done < steps && residuals.length < limit) {
-      const round = residuals.length + 1;
-      const evaluateTo = Math.min(steps, done + window);
-      const plain = fallback !== undefined;
-      const command = { round, correctFrom, evaluateFrom: done, evaluateTo, forget, plain, restart: false };
-      clock.startExchange();
-      const outcome = await slices.round(command, corrections, signal);
-      clock.endExchange(outcome.reports.map((report) => report.seconds));
-      forget = outcome.reseeded > 0;
-      losses += outcome.reseeded;
+    /** Counts what an exchange spent and lost. @returns seconds that it took */
+    const account = ({ reports, reseeded, earliestLoss }: RoundOutcome): number => {
+      const seconds = clock.endExchange(reports.map((report) => report.seconds));
+      evaluations += reports.reduce((sum, report) => sum + report.evaluations, 0);
+      losses += reseeded;
       if (losses > maxLosses)
         throw new RetryableError(`${losses} slices of ${chain.pictureId} were lost in one chain`);
-      if (outcome.earliestLoss < done) {
-        // What the lost slice held is no longer final, and plain iteration needs those rounds again.
-        if (settings.maxRounds === undefined) limit += done - outcome.earliestLoss;
-        done = outcome.earliestLoss;
+      if (earliestLoss >= done) return seconds;
+      // What the lost slice held is no longer final, and plain iteration needs those rounds again.
+      if (settings.maxRounds === undefined) limit += done - earliestLoss;
+      done = earliestLoss;
+      return seconds;
+    };
+    while (!converged && done < steps && residuals.length < limit) {
+      const round = residuals.length + 1;
+      const plain = fallback !== undefined;
+      const lossesBefore = losses;
+      let forget = lost;
+      let grams: number[][] | undefined;
+      if (method.mixing?.fit === "triangular" && !plain && correctFrom !== undefined) {
+        const nothing = { evaluateFrom: steps, evaluateTo: steps };
+        clock.startExchange();
+        const corrected = await slices.round(
+          { round, correctFrom, ...nothing, forget, plain, restart: false },
+          corrections,
+          signal,
+        );
+        account(corrected);
+        forget = corrected.reseeded > 0;
+        if (!forget) grams = sumsBefore(corrected.reports.map(({ gram }) => gram));
+        correctFrom = undefined;
+        corrections = [];
       }
+      const evaluateTo = Math.min(steps, done + window);
+      const command = { round, correctFrom, evaluateFrom: done, evaluateTo, forget, plain, restart: false };
+      const work = { begin: done, end: evaluateTo };
+      const left = Math.max(1, rounds - residuals.length);
+      // Mixing would have to take its history along, ten states for one.
+      const movable = correctFrom !== undefined && !forget && method.mixing === undefined;
+      const move = movable
+        ? borders.plan({ held: slices.ranges, idle: slices.idle, work, rounds: left })
+        : undefined;
+      if (slices.idle.length > 0 && host.next?.waits()) {
+        const kept = new Set(move?.ranges.map(({ worker }) => worker));
+        await slices.leave((worker) => !kept.has(worker), host.next.leave, signal);
+      }
+      clock.startExchange();
+      const plan = move && { ...move, evaluatedTo };
+      const outcome = await slices.round(command, corrections, signal, { grams, plan });
+      const seconds = account(outcome);
+      evaluatedTo = evaluateTo;
+      if (outcome.moved) {
+        moved += outcome.moved.steps;
+        borders.observeMove(outcome.moved.steps, outcome.moved.seconds);
+      } else {
+        const workers = slices.ranges.map(({ worker }) => worker);
+        borders.observe(workers, outcome.reports, seconds);
+      }
+      lost = outcome.reseeded > 0;
       const meanSquares = outcome.reports.flatMap((report) => report.residuals);
-      evaluations += outcome.reports.reduce((sum, report) => sum + report.evaluations, 0);
       const ratios = meanSquares.map((r, i) => residualRatio(schedule, done + i, r, settings.tolerance));
       const largestRatio = largestOf(ratios);
       residuals.push(largestRatio);
       converged = largestRatio <= 1 && evaluateTo === steps;
-      if (forget) watch.forget();
+      if (losses > lossesBefore) watch.forget();
       const reason = watch.observe(largestRatio);
       if (reason) fallback ??= { round, reason };
       const final =
@@ -137,8 +195,11 @@ export async function solveTimeParallel(
         correctFrom = undefined;
         corrections = [];
       } else {
-        corrections = await scanBoundaries(slices, outcome.reports, correctFrom, boundaries);
+        corrections = await scanBoundaries(slices.ranges, outcome.reports, correctFrom, boundaries);
       }
+      const before = slices.ranges.length;
+      slices.rest(correctFrom ?? 0);
+      corrections = corrections.slice(before - slices.ranges.length);
       onRound({ round, largestRatio, done });
     }
     clock.startExchange();
@@ -147,7 +208,7 @@ export async function solveTimeParallel(
       correctFrom,
       evaluateFrom: steps,
       evaluateTo: steps,
-      forget,
+      forget: lost,
       plain: fallback !== undefined,
       restart: false,
     };
@@ -161,6 +222,7 @@ export async function solveTimeParallel(
       residuals,
       converged: converged || done >= steps,
       losses,
+      moved,
       fallback,
       seconds: clock.seconds(),
     };
@@ -172,14 +234,14 @@ export async function solveTimeParallel(
 
 /** Corrections of the entry states of all slices; undefined where the entry state is final. */
 async function scanBoundaries(
-  slices: OpenSlices,
+  ranges: readonly StepRange[],
   reports: readonly RoundReport[],
   correctFrom: number,
   scan: ChainScan,
 ): Promise<(Float32Array | undefined)[]> {
   const corrections: (Float32Array | undefined)[] = [];
   let entry: Float32Array | undefined;
-  for (const [index, { begin, end }] of slices.ranges.entries()) {
+  for (const [index, { begin, end }] of ranges.entries()) {
     const moved = correctFrom < begin ? entry : undefined;
     corrections.push(moved);
     const { exit, transfer } = reports[index];
@@ -209,7 +271,7 @@ export async function solveSerial(
     clock.endExchange([report.seconds]);
     const { exit: picture, evaluations } = report;
     refuseNonFinite(picture, chain);
-    const base = { picture, rounds: steps, evaluations, residuals: [], converged: true, losses: 0 };
+    const base = { picture, rounds: steps, evaluations, residuals: [], converged: true, losses: 0, moved: 0 };
     return { ...base, fallback: undefined, seconds: clock.seconds() };
   } finally {
     await slice.close();

@@ -10,6 +10,7 @@ import type { ExchangeHandlers } from "../../shared/wire/generated/deqfleet/v1/E
 import type { FollowSliceRequest__Output } from "../../shared/wire/generated/deqfleet/v1/FollowSliceRequest.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import { GrpcServer } from "../../shared/wire/grpc-server.js";
+import { LaneHall } from "../../shared/wire/lane-socket.js";
 import { protocol } from "../../shared/wire/protocol.js";
 
 type FollowCall = ServerWritableStream<FollowSliceRequest__Output, SliceCommand>;
@@ -54,6 +55,8 @@ export class ExchangeServer {
   readonly address: string;
   readonly #server: GrpcServer;
   readonly #feeds = new Map<string, CommandFeed>();
+  /** Opened when the first slice with a lane asks for it. */
+  #hall: Promise<LaneHall | undefined> | undefined;
 
   private constructor(server: GrpcServer, address: string) {
     this.#server = server;
@@ -95,6 +98,12 @@ export class ExchangeServer {
     return feed;
   }
 
+  /** Where workers of this machine come for rounds; undefined if that cannot be. @param folder of the lanes */
+  laneHall(folder: string): Promise<LaneHall | undefined> {
+    this.#hall ??= LaneHall.open(folder);
+    return this.#hall;
+  }
+
   /** Forgets a slice nobody followed. */
   withdraw(token: string): void {
     this.#feeds.delete(token);
@@ -103,5 +112,6 @@ export class ExchangeServer {
   /** Ends the server, with whatever else is on it. */
   close(): void {
     this.#server.close();
+    void this.#hall?.then((hall) => hall?.close());
   }
 }

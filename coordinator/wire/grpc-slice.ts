@@ -4,20 +4,25 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import type {
   ChainSpec,
   EngineSeconds,
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceSpec,
+  StepRun,
 } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { encodeChain } from "../../shared/wire/chain-codec.js";
 import { decodeFailure } from "../../shared/wire/failure-codec.js";
-import { FrameReader } from "../../shared/wire/frame-stream.js";
+import { FrameReader, type MessageSource } from "../../shared/wire/frame-stream.js";
 import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Seconds.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor__Output } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
+import type { CommandSocket } from "../../shared/wire/lane-socket.js";
+import { decodeMoved, encodeMoved, joinNumbers, splitNumbers } from "../../shared/wire/moved-codec.js";
 import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
 import {
   decodeFloat32,
@@ -26,7 +31,7 @@ import {
   laneOf,
   tensorInLane,
 } from "../../shared/wire/tensor-codec.js";
-import { TensorLane } from "../../shared/wire/tensor-lane.js";
+import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import type { WorkerChannel } from "./worker-channel.js";
@@ -42,15 +47,22 @@ const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
   message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
 
+/** A way for commands and the events that answer them. */
+interface Way extends MessageSource<SliceEvent__Output> {
+  write(commands: readonly SliceCommand[], signal: AbortSignal): Promise<void>;
+}
+
 /** Implements {@link Slice} over gRPC. */
 export class GrpcSlice implements Slice {
   readonly #worker: WorkerChannel;
   readonly #call: ClientReadableStream<SliceEvent__Output>;
-  readonly #events: FrameReader<SliceEvent__Output>;
+  readonly #streams: Way;
   readonly #feed: CommandFeed;
   readonly #timeouts: SliceTimeouts;
   /** Undefined where the worker is on another machine. */
   #lane: TensorLane | undefined;
+  /** By which rounds travel; undefined where they take the streams. */
+  #socket: CommandSocket | undefined;
 
   private constructor(
     worker: WorkerChannel,
@@ -61,7 +73,13 @@ export class GrpcSlice implements Slice {
   ) {
     this.#worker = worker;
     this.#call = call;
-    this.#events = new FrameReader(call);
+    const events = new FrameReader<SliceEvent__Output>(call);
+    this.#streams = {
+      next: () => events.next(),
+      nextChunk: events.nextChunk,
+      write: (commands, signal) =>
+        withinTime(quickCallMilliseconds, `worker ${worker.address}`, signal, () => feed.write(commands)),
+    };
     this.#feed = feed;
     this.#timeouts = timeouts;
     this.#lane = lane;
@@ -80,7 +98,8 @@ export class GrpcSlice implements Slice {
     signal: AbortSignal,
   ): Promise<GrpcSlice> {
     const { chain, begin, end } = spec;
-    const made = lanes ? TensorLane.create(lanes, chain.pseudoInverse.length) : undefined;
+    const made = lanes ? TensorLane.create(lanes, laneCapacity(chain)) : undefined;
+    const hall = lanes && made ? await exchange.laneHall(lanes) : undefined;
     const token = randomUUID();
     const feed = exchange.announce(token);
     const exchangeAddress = exchange.address;
@@ -92,10 +111,12 @@ export class GrpcSlice implements Slice {
       begin,
       end,
       lane: made?.name ?? "",
+      laneSocket: hall?.name ?? "",
     });
     const slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
     try {
       const { opened } = await slice.#exchange(setupCommands(chain, spec.seeds), "opened", signal);
+      if (made) slice.#socket = hall?.take(made.name);
       if (!opened?.lane) slice.#closeLane();
       return slice;
     } catch (error) {
@@ -106,17 +127,19 @@ export class GrpcSlice implements Slice {
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
-    const { correction, ...rest } = command;
+    const { correction, gram, ...rest } = command;
     const encoded = correction && this.#encode(correction);
-    const message = { ...rest, correction: encoded?.tensor ?? null };
+    const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
-    const event = await this.#exchange([{ round: message }, ...chunks], "round", signal);
+    const way = this.#socket ?? this.#streams;
+    const event = await this.#exchange([{ round: message }, ...chunks], "round", signal, way);
     const report = event.round;
     if (!report) throw new RetryableError("a round report is empty");
     return {
       residuals: report.residuals,
       transfer: { range: report.transferRange, null: report.transferNull },
-      exit: report.exit ? await this.#decode(report.exit) : undefined,
+      exit: report.exit ? await this.#decode(report.exit, way) : undefined,
+      gram: report.gram,
       evaluations: report.evaluations,
       seconds: secondsOf(report.seconds),
     };
@@ -136,6 +159,28 @@ export class GrpcSlice implements Slice {
     return (await this.#decode(state)).slice();
   }
 
+  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    const { given } = await this.#exchange([{ give: run }], "given", signal);
+    if (!given?.run || !given.numbers) throw new RetryableError("steps were given without their numbers");
+    // The lane's memory is its own until the next tensor.
+    const numbers = (await this.#decode(given.numbers)).slice();
+    return splitNumbers([decodeMoved(given.run)], numbers)[0];
+  }
+
+  async recut({ begin, end, evaluatedTo, taken }: Recut, signal: AbortSignal): Promise<void> {
+    const numbers = joinNumbers(taken);
+    const encoded = numbers && this.#encode(numbers);
+    const message = {
+      begin,
+      end,
+      evaluatedTo,
+      taken: taken.map(encodeMoved),
+      numbers: encoded?.tensor ?? null,
+    };
+    const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
+    await this.#exchange([{ recut: message }, ...chunks], "recut", signal);
+  }
+
   /** A tensor for the worker: in the lane if it fits. */
   #encode(values: Float32Array): EncodedTensor {
     const number = this.#lane?.write(values);
@@ -144,9 +189,9 @@ export class GrpcSlice implements Slice {
   }
 
   /** A tensor of the worker's; where it came by the lane, valid until the next. */
-  async #decode(tensor: Tensor__Output): Promise<Float32Array> {
+  async #decode(tensor: Tensor__Output, way: Way = this.#streams): Promise<Float32Array> {
     const found = laneOf(tensor);
-    if (!found) return decodeFloat32(tensor, this.#events.nextChunk);
+    if (!found) return decodeFloat32(tensor, way.nextChunk);
     if (!this.#lane) throw new RetryableError("the worker announced a tensor in a lane that it did not open");
     return this.#lane.read(found.lane, found.length);
   }
@@ -158,6 +203,7 @@ export class GrpcSlice implements Slice {
 
   async close(): Promise<void> {
     this.#closeLane();
+    this.#socket?.close();
     this.#feed.end();
     this.#call.cancel();
   }
@@ -167,15 +213,14 @@ export class GrpcSlice implements Slice {
     commands: readonly SliceCommand[],
     expected: SliceEvent__Output["event"],
     signal: AbortSignal,
+    way: Way = this.#streams,
   ): Promise<SliceEvent__Output> {
     const { address } = this.#worker;
     try {
       return await withinTime(this.#timeouts.command, `worker ${address}`, signal, async () => {
         // Whatever ends the slice (a worker that refuses it, or dies) must end the wait for it to take commands.
-        const answer = this.#events.next();
-        const sent = withinTime(quickCallMilliseconds, `worker ${address}`, signal, () =>
-          this.#feed.write(commands),
-        );
+        const answer = way.next();
+        const sent = way.write(commands, signal);
         const event = await Promise.race([answer, sent.then(() => answer)]);
         if (!event) throw new RetryableError(`worker ${address} closed the slice`);
         if (event.failure) throw decodeFailure(event.failure);

@@ -8,6 +8,8 @@ import {
 import { service as healthService } from "grpc-health-check";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+import type { CostPoint } from "../../shared/fleet/cost-point.js";
+import type { PictureSize } from "../../shared/operators/task.js";
 import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
@@ -25,6 +27,9 @@ import {
 } from "../../shared/wire/protocol.js";
 
 const HealthClient = makeGenericClientConstructor(healthService, "Health");
+
+/** One call may take that long, however little time was to be spent. */
+const measuringMilliseconds = 120_000;
 
 /** A worker that answered the handshake. */
 export class WorkerChannel {
@@ -112,6 +117,24 @@ export class WorkerChannel {
     this.#calls.add(call);
     call.once("status", () => this.#calls.delete(call));
     return call;
+  }
+
+  /**
+   * Has the worker measure what network calls cost it.
+   * @param seconds to spend on it, about
+   * @throws RetryableError if it does not answer
+   */
+  measureCosts(seconds: number, size: PictureSize): Promise<CostPoint[]> {
+    return new Promise((resolve, reject) => {
+      const deadline = deadlineIn(1000 * seconds + measuringMilliseconds);
+      this.#client.measureCosts({ seconds, ...size }, { deadline }, (error, reply) => {
+        if (reply) resolve(reply.costs);
+        else {
+          const reason = error?.details ?? "no answer";
+          reject(new RetryableError(`worker ${this.address} cannot measure: ${reason}`, { cause: error }));
+        }
+      });
+    });
   }
 
   /**

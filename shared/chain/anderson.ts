@@ -1,6 +1,7 @@
 /**
  * Coefficients of Anderson mixing: minimise ||sum_j alpha_j G_j||^2 + ridge ||alpha||^2 subject to sum_j alpha_j = 1.
- * Source: DeqIR's `anderson` (its bordered system solved by elimination of the multiplier).
+ * Source: DeqIR's `anderson` (its bordered system solved by elimination of the multiplier). Beside them, those of
+ * triangular Anderson acceleration.
  */
 
 /** Pivots below this share of their diagonal are rounding: a Gram matrix summed in float32 may come out indefinite. */
@@ -43,4 +44,33 @@ export function andersonCoefficients(gram: Float64Array, n: number, ridge: numbe
   const x = solvePositiveDefinite(matrix, new Float64Array(n).fill(1));
   const total = x.reduce((a, b) => a + b, 0);
   return x.map((v) => v / total);
+}
+
+/**
+ * alpha of triangular Anderson acceleration (ParaTAA, arXiv 2402.09970, eq. 12): x + R - (dX + dR) (dR^T dR + lambda I)^-1 dR^T R, whose
+ * dX + dR are differences of corrected states, written as their mixture. Without a gain to be had it is the newest alone,
+ * where {@link andersonCoefficients} tend to equal shares.
+ * @param gram <R_j, R_k> of the corrections kept, newest first, summed over all states up to the one that is mixed, [n, n] row-major
+ * @param ridge lambda, absolute
+ */
+export function triangularCoefficients(gram: Float64Array, n: number, ridge: number): Float64Array {
+  const differences = n - 1;
+  const at = (j: number, k: number) => gram[j * n + k];
+  const matrix = new Float64Array(differences ** 2);
+  const right = new Float64Array(differences);
+  for (let j = 0; j < differences; j++) {
+    for (let k = 0; k < differences; k++) {
+      matrix[j * differences + k] = at(j, k) - at(j, k + 1) - at(j + 1, k) + at(j + 1, k + 1);
+    }
+    matrix[j * differences + j] += ridge;
+    right[j] = at(j, 0) - at(j + 1, 0);
+  }
+  const gamma = solvePositiveDefinite(matrix, right);
+  const alpha = new Float64Array(n);
+  alpha[0] = 1;
+  for (const [j, value] of gamma.entries()) {
+    alpha[j] -= value;
+    alpha[j + 1] += value;
+  }
+  return alpha;
 }

@@ -19,6 +19,12 @@ export const largestCallPixels = 4 * 256 * 256;
 const defaultLimits: BatchLimits = { pictures: 4, pixels: 4 * 64 * 64 };
 
 /**
+ * Pixels of the states that a round evaluates in one call on a CPU. They are all there anyway, but the same holds of them: a call of
+ * more pixels takes longer than several.
+ */
+export const cpuRoundPixels = defaultLimits.pixels;
+
+/**
  * The limits for `--batch`.
  * @param pictures as given by the user, or null for the default
  */

@@ -13,11 +13,15 @@ export type Jacobian = "held-noise" | "held-change" | "secant";
 /** Starting states: copies of z_0 (DeqIR), or q-samples of A^+ y with z_0 as their noise. */
 export type Start = "noise" | "measurement";
 
-/** Anderson mixing of the corrected states, each state with its own coefficients. */
+/** Whose corrections a state's coefficients are fitted to: its own (DeqIR), or those of all states up to it (ParaTAA). */
+export type Fit = "own" | "triangular";
+
+/** Anderson mixing of the corrected states, each state with coefficients of its own. */
 export interface Mixing {
+  readonly fit: Fit;
   /** m: how many past iterates are mixed. */
   readonly memory: number;
-  /** lambda: added to the diagonal of the Gram matrix of residuals. */
+  /** lambda: added to the diagonal of the Gram matrix, absolute. */
   readonly ridge: number;
 }
 
@@ -42,7 +46,7 @@ export const methods = {
   deqir: {
     jacobian: "held-noise",
     start: "noise",
-    mixing: { memory: 5, ridge: 1e-3 },
+    mixing: { fit: "own", memory: 5, ridge: 1e-3 },
     freeze: "exact",
     window: 1,
   },
@@ -56,6 +60,17 @@ export const methods = {
     mixing: undefined,
     freeze: "tolerance",
     window: 1 / 4,
+  },
+  /**
+   * ParaTAA (arXiv 2402.09970) at its full order: the joint system with triangular Anderson mixing. A state is fitted to the
+   * corrections of all states before it as well, so that a round takes one exchange of Gram sums more.
+   */
+  parataa: {
+    jacobian: "held-noise",
+    start: "noise",
+    mixing: { fit: "triangular", memory: 4, ridge: 1e-3 },
+    freeze: "exact",
+    window: 1,
   },
   /** A secant estimate per step and part, from restoration-aware starting states. The default. */
   secant: { jacobian: "secant", start: "measurement", mixing: undefined, freeze: "exact", window: 1 },

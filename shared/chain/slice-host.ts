@@ -7,6 +7,7 @@
  * 2. Both copies of a boundary state receive the same corrections, so they stay equal up to rounding and to the
  *    residuals of states that were called final.
  * 3. Rounds arrive in order; a slice that failed is never used again.
+ * 4. Between the correction of a round and its evaluation, its range may change: states move to and from its neighbours.
  */
 
 import type { ScheduleSettings } from "../diffusion/noise-schedule.js";
@@ -61,6 +62,11 @@ export interface RoundCommand {
   readonly evaluateTo: number;
   /** Correction of the entry state, in the operator's state space; undefined: none. */
   readonly correction: Float32Array | undefined;
+  /**
+   * Mix the states corrected last before anything else: Gram sums of the states before the slice, as reports have them. For methods
+   * whose mixing is triangular; undefined: mix nothing.
+   */
+  readonly gram: readonly number[] | undefined;
   /** Forget the mixing history: the states it speaks of were re-seeded somewhere. */
   readonly forget: boolean;
   /** Go on by plain iteration: mix nothing, and hold the noise estimate from this round's evaluations on. Never taken back. */
@@ -87,8 +93,41 @@ export interface RoundReport {
    * slice's own, valid until it is called again.
    */
   readonly exit: Float32Array | undefined;
+  /**
+   * After a correction, where mixing is triangular: <G_j, G_k> of the last m rounds' corrections G, newest first, summed over the
+   * states that the slice's steps make, [m, m] row-major. Else empty.
+   */
+  readonly gram: readonly number[];
   readonly evaluations: number;
   readonly seconds: EngineSeconds;
+}
+
+/** A run of steps [begin, end) that moves from one slice to another. */
+export interface StepRun {
+  readonly begin: number;
+  readonly end: number;
+  /** Whether z_begin moves along: not where the other slice holds it as a boundary state already. */
+  readonly entry: boolean;
+  /** The same for z_end. */
+  readonly exit: boolean;
+}
+
+/** What a run of steps consists of: states, and what the next round's secants are taken against. */
+export interface MovedSteps extends StepRun {
+  /** J of each step. */
+  readonly jacobians: readonly StepJacobian[];
+  /** The states, then for each step the numbers kept of the last round. */
+  readonly numbers: Float32Array;
+}
+
+/** A slice's new range. */
+export interface Recut {
+  readonly begin: number;
+  readonly end: number;
+  /** Steps before this one were evaluated in the last round: the end of its window. */
+  readonly evaluatedTo: number;
+  /** Runs that, with what the slice holds, make up the new range. */
+  readonly taken: readonly MovedSteps[];
 }
 
 /** Result of running a slice's steps one after the other. */
@@ -106,14 +145,31 @@ export interface Slice {
   serial(signal: AbortSignal): Promise<SerialReport>;
   /** Picture of a boundary state, [3, H, W]. */
   readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array>;
+  /**
+   * A copy of some of its steps, corrected and not evaluated since: to be called after a round that evaluated nothing. The slice
+   * goes on holding them.
+   */
+  give(run: StepRun, signal: AbortSignal): Promise<MovedSteps>;
+  /** Changes the slice's range; steps that are no longer its own are forgotten. At the same moment as {@link Slice.give}. */
+  recut(range: Recut, signal: AbortSignal): Promise<void>;
   /** Frees the slice's memory; never throws. */
   close(): Promise<void>;
+}
+
+/** Who has a chain's workers next. */
+export interface NextChain {
+  /** Whether it is waiting for them. */
+  waits(): boolean;
+  /** The chain needs this worker no more, though it may still open slices there if others are lost. */
+  readonly leave: (worker: number) => void;
 }
 
 /** Where slices are opened. */
 export interface SliceHost {
   /** How many slices can work side by side. */
   readonly width: number;
-  /** Opens slice number `index` of a chain. */
+  /** The chain that comes after this one; undefined: there never is one. */
+  readonly next?: NextChain | undefined;
+  /** Opens a slice of a chain on worker `index`. */
   open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice>;
 }

@@ -14,10 +14,15 @@ const surroundings = {
   defaultName: "host-7",
 };
 
+const here = { cwd: "/home/user" };
+
+/** What all processes have, unless they are told otherwise. */
+const processDefaults = { tls: null, log: "text", logLevel: "info", traces: null };
+
 describe("a worker's settings", () => {
   it("have the documented defaults, which find a coordinator on the same machine", () => {
     expect(resolveWorkerSettings({}, {}, surroundings)).toEqual({
-      coordinators: [resolveCoordinatorSettings({}, {}).listen],
+      coordinators: [resolveCoordinatorSettings({}, {}, here).listen],
       model: "/package/prior.onnx",
       listen: "127.0.0.1:0",
       advertise: null,
@@ -25,6 +30,7 @@ describe("a worker's settings", () => {
       name: "host-7",
       device: "cpu",
       threads: 6,
+      ...processDefaults,
       batch: null,
       grace: 60,
       measure: 3,
@@ -62,21 +68,26 @@ describe("a worker's settings", () => {
 
 describe("a coordinator's settings", () => {
   it("have the documented defaults", () => {
-    expect(resolveCoordinatorSettings({}, {})).toEqual({
+    expect(resolveCoordinatorSettings({}, {}, here)).toEqual({
       listen: "127.0.0.1:7700",
+      ...processDefaults,
       advertise: null,
       http: null,
       heartbeat: 2,
       silence: 10,
+      jobs: { kind: "embedded", folder: "/home/user/deqfleet-jobs" },
+      api: null,
     });
   });
 
   it("a shorter silence brings quicker heartbeats", () => {
-    expect(resolveCoordinatorSettings(coordinator({ silence: 1 }), {})).toMatchObject({ heartbeat: 0.2 });
+    expect(resolveCoordinatorSettings(coordinator({ silence: 1 }), {}, here)).toMatchObject({
+      heartbeat: 0.2,
+    });
   });
 
   it("a silence that a late heartbeat would break is refused", () => {
-    expect(() => resolveCoordinatorSettings({ silence: 3 }, { heartbeat: 2 })).toThrow(
+    expect(() => resolveCoordinatorSettings({ silence: 3 }, { heartbeat: 2 }, here)).toThrow(
       /--silence 3.*--heartbeat 2/,
     );
   });

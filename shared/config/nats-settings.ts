@@ -1,4 +1,5 @@
 /** How the NATS broker of a fleet is reached. Secrets are in files: the settings themselves may be shown and logged. */
+import { isIP } from "node:net";
 import { z } from "zod";
 
 const path = z.string().min(1, "needs a path");
@@ -11,6 +12,12 @@ const serverUrl = z
     /^(nats|tls):\/\/[^\s/@]+$/,
     "needs nats://HOST:PORT or tls://HOST:PORT, without user and password: name files that hold them instead",
   );
+
+/** Whether a server is given by its IP address. */
+const hasAddress = (url: string): boolean => {
+  const host = url.replace(/^\w+:\/\//, "").replace(/:\d+$/, "");
+  return isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0;
+};
 
 export const natsSettingsSchema = z
   .strictObject({
@@ -45,6 +52,12 @@ export const natsSettingsSchema = z
     ({ credentials, user, tokenFile }) =>
       [credentials, user, tokenFile].filter((way) => way !== undefined).length <= 1,
     "needs one of credentials, user with passwordFile, tokenFile",
+  )
+
+  .refine(
+    ({ servers, tls }) =>
+      !servers.some((url) => (tls !== undefined || url.startsWith("tls:")) && hasAddress(url)),
+    "over TLS needs servers by their names: the client compares no addresses with certificates",
   );
 
 /** Settings with their defaults. */

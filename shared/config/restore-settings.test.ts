@@ -37,6 +37,7 @@ describe("resolveRestoreSettings", () => {
       maxRounds: null,
       window: null,
       plan: "auto",
+      goal: "throughput",
       workers: null,
       threads: null,
       batch: null,

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { defaultMethod, type MethodName, methodNames } from "../chain/method.js";
 import { noiseSchedule, timestepSpacings, trainingTimesteps } from "../diffusion/noise-schedule.js";
 import { InputError } from "../errors.js";
+import { goalNames } from "../jobs/goal.js";
 import { type TaskSettings, taskNames, taskSchema } from "../operators/task.js";
 import { defaultMaxPixels } from "../pictures/decode.js";
 import { checkOptionsOf, flagOf } from "./options.js";
@@ -40,6 +41,7 @@ export const restoreOptionsSchema = z
     batch: count,
     listen: z.string().regex(/^.+:\d{1,5}$/, "needs HOST:PORT, port 0 for a free one"),
     plan: z.enum(planNames),
+    goal: z.enum(goalNames),
     method: z.enum(methodNames as [MethodName, ...MethodName[]]),
     tol: z.number().gt(0),
     maxRounds: count,
@@ -86,6 +88,8 @@ export const restoreSettingsSchema = z.strictObject({
   /** Steps of a cut chain evaluated in a round; null: as the method has it. */
   window: z.int().nullable(),
   plan: z.enum(planNames),
+  /** What `auto` makes small: the time to each picture, or to the last one. */
+  goal: z.enum(goalNames),
   /** null: chosen from the machine's cores and the number of pictures. */
   workers: z.int().nullable(),
   /** Threads of each worker; null: the cores divided by the workers. */
@@ -176,6 +180,7 @@ export function resolveRestoreSettings(
     maxRounds: options.maxRounds ?? null,
     window: options.window ?? null,
     plan: options.plan ?? "auto",
+    goal: options.goal ?? "throughput",
     workers: options.workers ?? null,
     threads: options.threads ?? null,
     batch: options.batch ?? null,

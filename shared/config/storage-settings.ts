@@ -18,4 +18,17 @@ export const s3SettingsSchema = z.strictObject({
 });
 export type S3Settings = z.infer<typeof s3SettingsSchema>;
 
-export const defaultS3Settings: S3Settings = s3SettingsSchema.parse({});
+/**
+ * The settings of a process, from its environment: every process of a fleet has to be given the same. The endpoint is the
+ * SDK's own matter; whether buckets are part of paths is said by DEQFLEET_S3_PATH_STYLE (`true`, `false`), else it is what
+ * storages outside of AWS want as soon as one is named.
+ */
+export function s3SettingsFrom(environment: NodeJS.ProcessEnv): S3Settings {
+  const endpoint = environment.AWS_ENDPOINT_URL_S3 ?? environment.AWS_ENDPOINT_URL;
+  const pathStyle = environment.DEQFLEET_S3_PATH_STYLE;
+  return s3SettingsSchema.parse({
+    endpoint: endpoint ?? null,
+    region: environment.AWS_REGION ?? null,
+    pathStyle: pathStyle === undefined ? endpoint !== undefined : pathStyle === "true",
+  });
+}

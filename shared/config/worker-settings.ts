@@ -6,6 +6,7 @@ import { type Device, devicePattern } from "../onnx/session.js";
 import { addressSchema } from "../wire/address.js";
 import { defaultCoordinatorAddress } from "./coordinator-settings.js";
 import { secondsSchema } from "./options.js";
+import { type ProcessSettings, processOptions, resolveProcessSettings } from "./process-settings.js";
 
 const path = z.string().min(1, "needs a path");
 
@@ -39,6 +40,7 @@ export const workerOptionsSchema = z
     batch: z.int().min(1),
     grace: secondsSchema,
     measure: z.number().min(0).max(3600),
+    ...processOptions,
   })
   .partial();
 
@@ -46,7 +48,7 @@ export const workerOptionsSchema = z
 export type WorkerOptions = z.infer<typeof workerOptionsSchema>;
 
 /** What a worker is. */
-export interface WorkerSettings {
+export interface WorkerSettings extends ProcessSettings {
   /** Where coordinators may be, HOST:PORT each, the preferred one first. */
   readonly coordinators: readonly string[];
   /** The model file, absolute. */
@@ -81,7 +83,10 @@ export interface WorkerSurroundings {
   readonly defaultName?: string;
 }
 
-/** Fills in defaults. Options on the command line win over the same options of a configuration file. */
+/**
+ * Fills in defaults. Options on the command line win over the same options of a configuration file.
+ * @throws InputError if some TLS files are missing
+ */
 export function resolveWorkerSettings(
   flags: WorkerOptions,
   file: WorkerOptions,
@@ -102,5 +107,6 @@ export function resolveWorkerSettings(
     batch: options.batch ?? null,
     grace: options.grace ?? 60,
     measure: options.measure ?? 3,
+    ...resolveProcessSettings(options),
   };
 }

@@ -4,6 +4,10 @@ import { type MethodName, methodNames } from "../chain/method.js";
 import { planNames } from "../config/restore-settings.js";
 import { timestepSpacings } from "../diffusion/noise-schedule.js";
 import { taskSchema } from "../operators/task.js";
+import { goalNames } from "./goal.js";
+import { outcomeStatuses } from "./work-item.js";
+
+export { type Goal, goalNames } from "./goal.js";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -33,10 +37,6 @@ export const restorationSchema = z.strictObject({
   maxPixels: z.int().min(1),
 });
 export type Restoration = z.infer<typeof restorationSchema>;
-
-/** What a plan is to make small: the time to each picture, or to the last one. */
-export const goalNames = ["latency", "throughput"] as const;
-export type Goal = (typeof goalNames)[number];
 
 /** What a job is to do; never changes once it is submitted. */
 export const jobSpecSchema = z.strictObject({
@@ -73,20 +73,37 @@ export const maskKey = (name: string): string => `${jobFolder(name)}/mask.png`;
 export const jobStates = ["active", "paused", "cancelled", "finished"] as const;
 export type JobState = (typeof jobStates)[number];
 
-/** What is known of a job. Counts of outcomes are not in it: they follow from the log of outcomes. */
+const count = z.int().min(0);
+
+/** How many items ended how. */
+export const outcomeCountsSchema = z.strictObject({
+  done: count,
+  failed: count,
+  dead: count,
+  dropped: count,
+});
+export type OutcomeCounts = z.infer<typeof outcomeCountsSchema>;
+
+/** What is known of a job. */
 export const jobRecordSchema = z.strictObject({
   spec: jobSpecSchema,
   state: z.enum(jobStates),
   /** Why it is paused; null otherwise. */
   pausedBecause: z.string().nullable(),
   /** Items published so far: their numbers are 0 .. listed - 1. */
-  listed: z.int().min(0),
+  listed: count,
   /** Key of the last input published; listing goes on behind it. */
   cursor: z.string().nullable(),
   /** Whether the listing is complete. */
   listedAll: z.boolean(),
   /** Raised by every retry of failed items. */
   generation: z.int().min(0),
+  /** Items with these outcomes are still to be published again, in the present generation. */
+  requeue: z.array(z.enum(outcomeStatuses)),
+  /** How many items the present generation published again; 0 in the first. */
+  requeued: count,
+  /** How its items ended; null until they have. Before that the counts follow from the log of outcomes. */
+  counts: outcomeCountsSchema.nullable(),
   /** ISO 8601. */
   createdAt: z.string(),
   updatedAt: z.string(),

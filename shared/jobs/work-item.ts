@@ -22,18 +22,27 @@ export type WorkItem = z.infer<typeof workItemSchema>;
 export const outcomeStatuses = ["done", "failed", "dead", "dropped"] as const;
 export type OutcomeStatus = (typeof outcomeStatuses)[number];
 
-/** What became of an item. One line of the job's manifest. */
+/**
+ * What is noted of items that have no outcome yet:
+ * - `retried`: a delivery failed in a way that may pass; it is given out again, and the errors so far are kept.
+ * - `requeued`: a retry brought it back; earlier outcomes do not count any more.
+ */
+export const notedStatuses = ["retried", "requeued"] as const;
+export type NotedStatus = (typeof notedStatuses)[number];
+
+/** What became of an item. One line of the job's manifest, if it is the outcome that counts. */
 export const itemOutcomeSchema = z.strictObject({
   index: z.int().min(0),
   generation: z.int().min(0),
   key: z.string().min(1),
-  status: z.enum(outcomeStatuses),
+  status: z.enum([...outcomeStatuses, ...notedStatuses]),
   /** Key in the output store, and SHA-256 of what lies there; null unless `done`. */
   output: z.string().nullable(),
   sha256: z.string().nullable(),
   /** Errors of all deliveries that failed, the last one last. */
   errors: z.array(z.string()),
-  deliveries: z.int().min(1),
+  /** 0 for an item that was never begun. */
+  deliveries: z.int().min(0),
   /** Which worker restored it, and how; null unless `done`. */
   worker: z.string().nullable(),
   plan: z.string().nullable(),

@@ -57,6 +57,7 @@ export interface RowKernels {
   ): void;
   dot(a: Address, b: Address, bytes: number): number;
   gather(row: Address, positions: Address, count: number, out: Address): void;
+  gatherWeighted(row: Address, positions: Address, weights: Address, count: number, out: Address): void;
   gatherRest(
     row: Address,
     positions: Address,

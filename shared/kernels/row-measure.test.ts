@@ -163,7 +163,7 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     const whole = reference.partSquares(operator, states);
     const factors = partFactors(kernels.samples);
     const sampled = size > 12288 && kernels.samples !== undefined;
-    // A mean over 6144 samples is 1 to 4 % off.
+    // A mean over 2048 samples is 2 to 7 % off.
     const tolerance = sampled ? 0.1 : 1e-5;
     const weight = { jacobian: 1, state: 1, noiseEstimate: 0, measurement: 0, freshNoise: 0 };
     const rows = new FilledRows(kernels, { rows: 4, steps: 1 });

@@ -5,6 +5,7 @@
 
 import type { Address, RowKernels } from "./row-kernels.js";
 import type { RowPlan } from "./row-memory.js";
+import type { PartSample } from "./sampling.js";
 import type { StateKernels } from "./state-kernels.js";
 import { type Part, parts, riderBasis, riderSize, type StateSpace, stateSize } from "./state-space.js";
 
@@ -49,6 +50,8 @@ interface List {
   /** On the null space, where there are riders: which belong to the positions, and their shares in the numbers there. */
   readonly places: Address;
   readonly shares: Address;
+  /** What the numbers are multiplied by; 0: nothing. */
+  readonly weights: Address;
   readonly lists: MeasuredRows;
   readonly before: Memory;
 }
@@ -79,13 +82,14 @@ export class RowMeasure {
       made: secants ? plan.words(steps * size) : 0,
       stride: 4 * size,
     });
-    const list = (part: Part, count: number): List => {
-      const places = space.basis.kind !== "pixel-mask" && part === "null";
+    const list = (part: Part, { positions: { length: count }, weights }: PartSample): List => {
+      const places = riderSize(space) > 0 && part === "null";
       return {
         count,
         positions: plan.words(count),
         places: places ? plan.words(count) : 0,
         shares: places ? plan.words(count) : 0,
+        weights: weights ? plan.words(count) : 0,
         lists: {
           states: plan.words((steps + 1) * count),
           noise: plan.words(steps * count),
@@ -100,8 +104,8 @@ export class RowMeasure {
     this.#lists =
       samples && steps > 0
         ? {
-            range: list("range", samples.range.positions.length),
-            null: list("null", samples.null.positions.length),
+            range: list("range", samples.range),
+            null: list("null", samples.null),
           }
         : undefined;
     this.#whole = memory(samples ? 0 : stateSize(space));
@@ -118,8 +122,10 @@ export class RowMeasure {
     if (!samples || !this.#lists) return;
     const { places, shares } = this.#lists.null;
     for (const part of parts) {
-      const { positions } = samples[part];
-      new Uint32Array(memory, this.#lists[part].positions, positions.length).set(positions.map((p) => 4 * p));
+      const { positions, weights } = samples[part];
+      const list = this.#lists[part];
+      new Uint32Array(memory, list.positions, positions.length).set(positions.map((p) => 4 * p));
+      if (weights) new Float32Array(memory, list.weights, weights.length).set(weights);
     }
     if (!places) return;
     const { positions } = samples.null;
@@ -165,6 +171,48 @@ export class RowMeasure {
         },
       };
     });
+  }
+
+  /** The numbers kept of one step for the next call's secants, place by place. */
+  #kept(step: number): Float32Array[] {
+    if (!this.#secants) return [];
+    const before = (part: Part) => this.#lists?.[part].before;
+    const memories = [
+      before("range"),
+      before("null"),
+      this.#whole,
+      this.#ridersOn.range,
+      this.#ridersOn.null,
+    ];
+    return memories.flatMap((memory) => {
+      if (!memory || memory.stride === 0) return [];
+      return [memory.state, memory.made].map(
+        (at) => new Float32Array(this.#memory, at + step * memory.stride, memory.stride / 4),
+      );
+    });
+  }
+
+  /** How many numbers {@link readKept} writes. */
+  get keptNumbers(): number {
+    return this.#kept(0).reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Copies what is kept of a step, to go on with it in another block. */
+  readKept(step: number, into: Float32Array): void {
+    let at = 0;
+    for (const values of this.#kept(step)) {
+      into.set(values, at);
+      at += values.length;
+    }
+  }
+
+  /** Takes over what another block of the same space kept of a step. */
+  writeKept(step: number, from: Float32Array): void {
+    let at = 0;
+    for (const values of this.#kept(step)) {
+      values.set(from.subarray(at, at + values.length));
+      at += values.length;
+    }
   }
 
   #readSums(at: Address): PartSums {
@@ -220,10 +268,11 @@ export class RowMeasure {
   #gatherAll(run: RowKernels, part: Part, rows: MeasuredRows, riders: MeasuredRows, count: number): List {
     const list = this.#lists![part];
     const ridersCount = riderSize(this.#kernels.space);
-    const { positions, places, shares, count: length } = list;
+    const { positions, places, shares, weights, count: length } = list;
     /** The list of the row at `row`, whose riders are at `rider`. */
     const gather = (row: Address, rider: Address, out: Address) => {
       if (places) run.gatherRest(row, positions, rider, places, shares, length, out);
+      else if (weights) run.gatherWeighted(row, positions, weights, length, out);
       else run.gather(ridersCount && part === "range" ? rider : row, positions, length, out);
     };
     const each = (what: "states" | "noise" | "fresh", n: number) => {

@@ -9,7 +9,7 @@ import { type PartSample, partFactors, partSamples } from "./sampling.js";
 import { type Part, parts, rangeMask, type StateSpace, stateSize } from "./state-space.js";
 
 /** Numbers of a part that are measured, where it has that many. */
-const enough = 6144;
+const enough = 2048;
 
 /** A space of 3-channel pictures. */
 const spaceOf = (basis: RangeBasis, height: number, width: number): StateSpace => ({
@@ -85,10 +85,47 @@ describe("small and separable spaces", () => {
   it.each([
     createOperator({ task: "deblur-gauss", blurForm: "exact" }, { height: 80, width: 96 }),
     createOperator({ task: "sr-bicubic", scale: 4 }, { height: 96, width: 80 }),
-    createOperator({ task: "cs-hadamard", ratio: 0.5, permutationSeed: 3 }, { height: 64, width: 128 }),
-  ])("$task is measured whole at any size", (operator) => {
+    createOperator({ task: "cs-hadamard", ratio: 0.5, permutationSeed: 3 }, { height: 64, width: 64 }),
+  ])("$task is measured whole where there is no fast transform, or the picture is small", (operator) => {
     expect(partSamples(operator)).toBeUndefined();
     expect(partFactors(undefined)).toEqual({ range: 1, null: 1 });
+  });
+});
+
+describe.each([
+  createOperator({ task: "deblur-gauss", blurForm: "exact" }, { height: 64, width: 128 }),
+  createOperator({ task: "cs-hadamard", ratio: 0.5, permutationSeed: 3 }, { height: 64, width: 128 }),
+])("spectral coordinates of a large picture: $task", (operator) => {
+  const samples = samplesOf(operator);
+  const mask = wholeMask(operator);
+  const members = (part: Part) => mask.reduce((sum, v) => sum + Number(v === (part === "range" ? 1 : 0)), 0);
+
+  it("have the lowest frequencies measured whole, and of the rest one in each of equally long runs", () => {
+    for (const part of parts) {
+      const { positions, weights, factor } = samples[part];
+      const inPart = part === "range" ? 1 : 0;
+      expect(factor).toBe(1);
+      expect(positions.every((at) => mask[at] === inPart)).toBe(true);
+      // Runs may begin and end within a number, which then belongs to two.
+      expect(smallest(gaps(positions))).toBeGreaterThanOrEqual(0);
+      if (members(part) <= 2 * enough) {
+        expect([positions.length, weights]).toEqual([members(part), undefined]);
+        continue;
+      }
+      expect(positions.length).toBe(2 * enough);
+      expect(weights?.filter((weight) => weight === 1).length).toBe(enough);
+      const counted = weights?.reduce((sum, weight) => sum + weight ** 2, 0);
+      expect(counted).toBeCloseTo(members(part), 6);
+    }
+  });
+
+  it("have the mean of every channel measured", () => {
+    for (const at of [0, 64 * 128, 2 * 64 * 128]) {
+      const { positions, weights } = samples[mask[at] === 1 ? "range" : "null"];
+      const found = positions.indexOf(at);
+      expect(found).toBeGreaterThanOrEqual(0);
+      expect(weights?.[found] ?? 1).toBe(1);
+    }
   });
 });
 

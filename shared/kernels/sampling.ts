@@ -4,20 +4,23 @@
  *
  * Positions are jittered: one at random in each of equally long runs, so that no regular mask, block or line spacing
  * can hide from them (every k-th pixel would miss a striped mask altogether). The parts are sampled apart, so that a
- * small part is not overlooked. Spectral coordinates are all counted: their energy lies in few of them.
+ * small part is not overlooked. Of spectral coordinates, whose energy lies in few, those of the lowest frequencies are all
+ * counted, and the rest is sampled.
  */
 import { philox4x32 } from "../diffusion/addressable-noise.js";
+import type { FastBasis, PictureShape } from "../operators/operator.js";
 import {
   type OnEachPart,
   type Part,
   rangeMask,
   riderSize,
   type StateSpace,
+  spectralBasis,
   stateSize,
 } from "./state-space.js";
 
-/** Numbers of a part that suffice for a mean square: its error falls with their square root, to one or two per cent. */
-const sampledNumbers = 6144;
+/** Numbers of a part that suffice for a mean square: its error falls with their square root, to two or three per cent. */
+const sampledNumbers = 2048;
 
 /** Smaller states, those of 64x64 pictures and below, are measured whole. */
 const wholeUpTo = 12288;
@@ -37,6 +40,20 @@ function jittered(candidates: (index: number) => number, count: number): number[
 
 const itself = (index: number): number => index;
 
+/** i with its lowest `bits` bits in reverse order. */
+function reversed(i: number, bits: number): number {
+  let reverse = 0;
+  for (let b = 0; b < bits; b++) reverse |= ((i >> b) & 1) << (bits - 1 - b);
+  return reverse;
+}
+
+/**
+ * How often line or column i of a fast basis of length n changes its sign, up to a factor of two. A Walsh function of
+ * Sylvester's order changes it every 2^b numbers, b being the lowest bit that is set in its index.
+ */
+const frequency = (fast: FastBasis, n: number) =>
+  fast === "cosine" ? itself : (i: number) => reversed(i, Math.log2(n));
+
 /** What of a part is measured. */
 export interface PartSample {
   /**
@@ -44,18 +61,51 @@ export interface PartSample {
    * in the riders.
    */
   readonly positions: readonly number[];
+  /** What the numbers there are multiplied by; undefined: nothing. */
+  readonly weights?: readonly number[] | undefined;
   /** What a sum over them is multiplied by to stand for the whole part. */
   readonly factor: number;
 }
 
 /**
+ * A part of spectral coordinates: all of the lowest frequencies, and of the rest every sample stands for its share.
+ * @param members positions that belong to the part, ascending
+ */
+function spectralSample(
+  members: readonly number[],
+  fast: FastBasis,
+  { height, width }: PictureShape,
+): PartSample {
+  if (members.length <= 2 * sampledNumbers) return { positions: members, factor: 1 };
+  const [down, across] = [frequency(fast, height), frequency(fast, width)];
+  const orders = Float64Array.from(members, (at, index) => {
+    const squares = down(Math.floor((at % (height * width)) / width)) ** 2 + across(at % width) ** 2;
+    return squares * members.length + index;
+  }).sort();
+  const byIndex = (from: number, to?: number) =>
+    Array.from(orders.subarray(from, to), (order) => members[order % members.length]).sort((a, b) => a - b);
+  const rest = byIndex(sampledNumbers);
+  const share = Math.sqrt(rest.length / sampledNumbers);
+  const measured = [
+    ...byIndex(0, sampledNumbers).map((at) => ({ at, weight: 1 })),
+    ...jittered((i) => rest[i], rest.length).map((at) => ({ at, weight: share })),
+  ].sort((a, b) => a.at - b.at);
+  return {
+    positions: measured.map(({ at }) => at),
+    weights: measured.map(({ weight }) => weight),
+    factor: 1,
+  };
+}
+
+/**
  * The samples of both parts; undefined where everything is measured where it lies: spaces made by matrices, and small
- * ones under a mask.
+ * ones under a mask or of spectral coordinates.
  */
 export function partSamples(space: StateSpace): Record<Part, PartSample> | undefined {
   const size = stateSize(space);
   const { kind } = space.basis;
-  if (kind === "separable" || (kind === "pixel-mask" && size <= wholeUpTo)) return undefined;
+  const fast = spectralBasis(space)?.fast;
+  if ((kind === "separable" && !fast) || (riderSize(space) === 0 && size <= wholeUpTo)) return undefined;
   const of = (positions: number[], count: number): PartSample => ({
     positions,
     factor: count / positions.length,
@@ -70,6 +120,10 @@ export function partSamples(space: StateSpace): Record<Part, PartSample> | undef
   const mask = rangeMask(space) ?? new Uint8Array();
   const members = (inRange: number) =>
     Array.from({ length: size }, (_, i) => i).filter((i) => mask[i % mask.length] === inRange);
+  if (fast) {
+    const of = (inRange: number) => spectralSample(members(inRange), fast, space.picture);
+    return { range: of(1), null: of(0) };
+  }
   // An empty part is stood for by one number that counts nothing.
   const sampleOf = (list: number[]) =>
     of(list.length > 0 ? jittered((i) => list[i], list.length) : [0], list.length);

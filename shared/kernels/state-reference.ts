@@ -5,7 +5,7 @@
  * States are [n, 3 H W], pictures [n, 3, H, W], riders [n, riderSize], coefficient matrices row-major.
  */
 import type { DegradationOperator } from "../operators/operator.js";
-import { partSamples } from "./sampling.js";
+import { type PartSample, partSamples } from "./sampling.js";
 import { type Part, riderSize, spectralBasis, stateSize } from "./state-space.js";
 
 /** One array for each part. */
@@ -111,9 +111,11 @@ export function rowDots(a: Float32Array, b: Float32Array, size: number): Float32
   return Float32Array.from(dots);
 }
 
-/** The numbers of every row at the given positions. */
-function sampled(rows: Float32Array, size: number, positions: readonly number[]): Float32Array {
-  return eachRow(rows, size, (row) => Float32Array.from(positions, (at) => row[at]));
+/** The numbers of every row at the given positions, times their weights. */
+function sampled(rows: Float32Array, size: number, { positions, weights }: PartSample): Float32Array {
+  return eachRow(rows, size, (row) =>
+    Float32Array.from(positions, (at, i) => (weights ? weights[i] : 1) * row[at]),
+  );
 }
 
 /**
@@ -134,8 +136,8 @@ export function samples(operator: DegradationOperator, states: OnParts): OnParts
     : project(operator, states.range);
   const rangeSize = spectral ? operator.rank : size;
   return {
-    range: sampled(range, rangeSize, at.range.positions),
-    null: sampled(rest, size, at.null.positions),
+    range: sampled(range, rangeSize, at.range),
+    null: sampled(rest, size, at.null),
   };
 }
 

@@ -117,6 +117,11 @@ export class StateRows {
     return { values, dims: [to - from, size] };
   }
 
+  /** What {@link measure} keeps of the steps it was called for. */
+  get kept(): Pick<RowMeasure, "keptNumbers" | "readKept" | "writeKept"> {
+    return this.#measure;
+  }
+
   /** Size of its memory. */
   get bytes(): number {
     return this.#memory.byteLength;

@@ -2,6 +2,7 @@
 import * as ort from "onnxruntime-node";
 import { DeqfleetError, InputError } from "../errors.js";
 import { declineRuntimeTelemetry } from "./decline-telemetry.js";
+import { freeOutput } from "./free-output.js";
 import { GraphBuilder } from "./graph-builder.js";
 
 declineRuntimeTelemetry();
@@ -94,7 +95,8 @@ export class Kernel {
     for (const name of this.#session.inputNames) feeds[name] = tensor(inputs[name]);
     const fetches: Record<string, ort.Tensor> = {};
     for (const name of Object.keys(outputs)) fetches[name] = tensor(outputs[name]);
-    await this.#session.run(feeds, fetches);
+    const made = await this.#session.run(feeds, fetches);
+    for (const [name, { values }] of Object.entries(outputs)) freeOutput(made[name], values);
   }
 
   /** Frees the native session. */

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
 
 const codeOf = (thrown: unknown): string | undefined =>
@@ -94,6 +95,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
     await ensureFolder(folder);
     try {
       await writeSynced(temporary, bytes);
+      crashPoint("before-rename");
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });

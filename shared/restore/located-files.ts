@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { InputError, RetryableError } from "../errors.js";
+import type { Restoration } from "../jobs/job.js";
 import { writeFileAtomic } from "../pictures/atomic-write.js";
 import { readInputFile } from "../pictures/decode.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -13,6 +14,15 @@ import type { Location } from "./whole-picture.js";
 
 /** Stores kept open: more than the jobs a worker serves at a time have. */
 const keptStores = 16;
+
+/** Bytes of a file for each pixel it may have: 16 bits of four channels, or three numbers of a measurement. */
+const bytesPerPixel = 12;
+/** Bytes of a file beside its pixels: profiles, previews, metadata. */
+const bytesBeside = 64 * 1024 * 1024;
+
+/** Bytes above which the file of a picture is refused unread. */
+export const largestFile = ({ maxPixels }: Pick<Restoration, "maxPixels">): number =>
+  bytesPerPixel * maxPixels + bytesBeside;
 
 /** Opens a store by its URI. */
 export type OpenStore = (uri: string, options: { readonly create: boolean }) => Promise<ObjectStore>;

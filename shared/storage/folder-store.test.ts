@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -66,6 +77,28 @@ describe("a folder, and what leads out of it", () => {
     await store.write("out.png", Buffer.from("new"));
     expect(await readFile(join(folder, "outside", "secret.png"), "utf8")).toBe("secret");
     expect(await readFile(join(root, "out.png"), "utf8")).toBe("new");
+  });
+
+  it("writes over a link also where it leads to the very bytes", async () => {
+    await symlink(join(folder, "outside", "secret.png"), join(root, "out.png"));
+    await store.write("out.png", Buffer.from("secret"));
+    expect((await lstat(join(root, "out.png"))).isFile()).toBe(true);
+  });
+
+  it("blames the picture, not the folder, for a key that cannot be a file here", async () => {
+    await mkdir(join(root, "taken"));
+    await symlink("round.png", join(root, "round.png"));
+    execFileSync("mkfifo", [join(root, "pipe.png")]);
+    const failures = [
+      () => store.write("taken", Buffer.from("x")),
+      () => store.write("own.png/below.png", Buffer.from("x")),
+      () => store.write(`${"x".repeat(300)}.png`, Buffer.from("x")),
+      () => store.read("taken", { maxBytes: 100 }),
+      () => store.read("round.png", { maxBytes: 100 }),
+      () => store.read("pipe.png", { maxBytes: 100 }),
+    ];
+    for (const failing of failures) await expect(failing()).rejects.toBeInstanceOf(PictureError);
+    await store.write("other.png", Buffer.from("x"));
   });
 
   it("does not touch a file that holds the same bytes already", async () => {

@@ -9,8 +9,8 @@
  * 3. Files of our own (names that begin with `.deqfleet`) are never listed.
  */
 import { createHash } from "node:crypto";
-import { constants, createReadStream, type Dirent } from "node:fs";
-import { mkdir, open, readdir, realpath, rm, stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { lstat, mkdir, open, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
@@ -33,6 +33,15 @@ const codeOf = (thrown: unknown): string =>
 
 const isMissing = (thrown: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
 
+/** What is wrong with one key and not with the folder: waiting would not mend it, and other pictures can be written. */
+const faultsOfKey = ["EEXIST", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"];
+
+/** Whether the file system refused the key itself, here or in the write that threw. */
+function isFaultOfKey(thrown: unknown): boolean {
+  if (faultsOfKey.includes(codeOf(thrown))) return true;
+  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isFaultOfKey(thrown.cause);
+}
+
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** Anything thrown on purpose as it is, anything else as the store's failure. */
@@ -44,9 +53,10 @@ function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
   ) {
     return cause;
   }
-  return new StoreUnavailableError(`${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`, {
-    cause,
-  });
+  const message = `${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`;
+  return isFaultOfKey(cause)
+    ? new PictureError(message, { cause })
+    : new StoreUnavailableError(message, { cause });
 }
 
 /** See {@link ObjectStore} and the invariants above. */
@@ -114,19 +124,18 @@ export class FolderStore implements ObjectStore {
   /** Names in a folder, those of folders with a slash behind, in the order of the keys they make. */
   async #names(prefix: string): Promise<string[]> {
     const path = join(this.#root, prefix);
-    let entries: Dirent[];
+    const names: string[] = [];
     try {
-      entries = await readdir(path, { withFileTypes: true });
+      // A batch at a time, so that only the names are all there at once.
+      for await (const entry of await opendir(path, { bufferSize: 1000 })) {
+        if (entry.name.startsWith(ownNames)) continue;
+        if (entry.isDirectory()) names.push(`${entry.name}/`);
+        else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
+      }
     } catch (cause) {
       // A folder inside that was removed meanwhile holds nothing; a root that is gone is another matter.
       if (prefix !== "" && isMissing(cause)) return [];
       throw failureOf(path, "listed", cause);
-    }
-    const names: string[] = [];
-    for (const entry of entries) {
-      if (entry.name.startsWith(ownNames)) continue;
-      if (entry.isDirectory()) names.push(`${entry.name}/`);
-      else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
     }
     return names.sort(compareKeys);
   }
@@ -162,11 +171,14 @@ export class FolderStore implements ObjectStore {
     const shown = join(this.#root, key);
     try {
       // The real path has no link left to follow.
-      const file = await open(await this.#inside(key), constants.O_RDONLY | constants.O_NOFOLLOW);
+      // Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const file = await open(await this.#inside(key), flags);
       try {
-        const { size } = await file.stat();
-        if (size > maxBytes) {
-          throw new PictureError(`${shown} has ${size} bytes, more than the ${maxBytes} allowed`);
+        const found = await file.stat();
+        if (!found.isFile()) throw new PictureError(`${shown} is no file`);
+        if (found.size > maxBytes) {
+          throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
         }
         return await file.readFile({ signal });
       } finally {
@@ -179,7 +191,6 @@ export class FolderStore implements ObjectStore {
         await this.#requireRoot();
         throw new PictureError(`${shown} does not exist`, { cause: error });
       }
-      if (codeOf(error) === "EISDIR") throw new PictureError(`${shown} is a folder`, { cause: error });
       throw failureOf(shown, "read", error);
     }
   }
@@ -214,7 +225,8 @@ export class FolderStore implements ObjectStore {
 
   /** Whether those bytes are already there. */
   async #holds(key: string, length: number, sha256: string): Promise<boolean> {
-    const found = await stat(join(this.#root, key)).catch(() => undefined);
+    // A link is written over, wherever it leads.
+    const found = await lstat(join(this.#root, key)).catch(() => undefined);
     if (!found?.isFile() || found.size !== length) return false;
     return (await this.describe(key))?.sha256 === sha256;
   }

@@ -1,7 +1,7 @@
 /** Opens a store by its URI. */
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { defaultS3Settings, type S3Settings } from "../config/storage-settings.js";
+import { type S3Settings, s3SettingsFrom } from "../config/storage-settings.js";
 import { InputError } from "../errors.js";
 import { FolderStore } from "./folder-store.js";
 import type { ObjectStore } from "./object-store.js";
@@ -27,7 +27,7 @@ export function storeUri(given: string, cwd: string): string {
 export interface StoreOptions {
   /** Makes a folder that is missing; a bucket has to be there. */
   readonly create: boolean;
-  /** Default: AWS, with what the environment says. */
+  /** Default: what the environment says, see {@link s3SettingsFrom}. */
   readonly s3?: S3Settings | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface StoreOptions {
  */
 export async function openStore(
   uri: string,
-  { create, s3 = defaultS3Settings }: StoreOptions,
+  { create, s3 = s3SettingsFrom(process.env) }: StoreOptions,
 ): Promise<ObjectStore> {
   if (uri.startsWith("file://")) return FolderStore.open(fileURLToPath(uri), { create });
   if (uri.startsWith("s3://")) {

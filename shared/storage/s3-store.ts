@@ -7,6 +7,7 @@
  * - A listing is in the order of UTF-8 bytes, as S3 defines it for general purpose buckets.
  */
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -74,7 +75,7 @@ export class S3Store implements ObjectStore {
     this.#prefix = prefix;
     this.#client = new S3Client({
       ...(endpoint === null ? {} : { endpoint }),
-      region: region ?? process.env.AWS_REGION ?? "us-east-1",
+      region: region ?? "us-east-1",
       forcePathStyle: pathStyle,
       maxAttempts: attempts,
       requestHandler: { connectionTimeout: connectMilliseconds, requestTimeout: requestMilliseconds },
@@ -123,13 +124,8 @@ export class S3Store implements ObjectStore {
         { abortSignal: signal },
       );
       const { ContentLength: length = 0, Body: body } = object;
-      if (body === undefined) throw new StoreUnavailableError(`${shown} came without its bytes`);
-      if (length > maxBytes) {
-        // The connection would bring the rest of it.
-        if ("destroy" in body) body.destroy();
-        throw new PictureError(`${shown} has ${length} bytes, more than the ${maxBytes} allowed`);
-      }
-      const bytes = await body.transformToByteArray();
+      if (!(body instanceof Readable)) throw new StoreUnavailableError(`${shown} came without its bytes`);
+      const bytes = await readAtMost(body, length, maxBytes, shown);
       const checksum = checksumOf(object);
       if (checksum !== undefined && createHash("sha256").update(bytes).digest("hex") !== checksum) {
         throw new PictureError(
@@ -227,6 +223,24 @@ export class S3Store implements ObjectStore {
       throw new StoreUnavailableError(`${shown} cannot be ${doing}: ${reasonOf(cause)}`, { cause });
     }
   }
+}
+
+/** All bytes of a body. @param length as announced; what follows may be more, or not announced at all */
+async function readAtMost(body: Readable, length: number, maxBytes: number, shown: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let total = 0;
+  const refuse = (bytes: string): never => {
+    // The connection would bring the rest of it.
+    body.destroy();
+    throw new PictureError(`${shown} has ${bytes} bytes, more than the ${maxBytes} allowed`);
+  };
+  if (length > maxBytes) refuse(String(length));
+  for await (const part of body) {
+    parts.push(part as Buffer);
+    total += (part as Buffer).length;
+    if (total > maxBytes) refuse(`${total} or more`);
+  }
+  return Buffer.concat(parts, total);
 }
 
 const damaged = (shown: string): PictureError =>

@@ -3,6 +3,7 @@
  * docs/metrics.md, which a test holds to this file.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { HttpRoute } from "./http-endpoint.js";
 
 /** From a tiny network call to a serial chain of a large picture on a slow machine. */
 const secondsBuckets = [
@@ -12,13 +13,29 @@ const roundBuckets = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 35, 50, 100
 const evaluationBuckets = [10, 25, 50, 75, 100, 150, 200, 300, 400, 600, 1000, 2000];
 /** Largest residual by its tolerance: at or below 1 the chain converged. */
 const residualBuckets = [0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 1, 1.5, 3, 10, 100];
-const batchBuckets = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64];
 
 /** What every process tells of itself: processor, memory, event-loop lag, garbage collection. */
 function processRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return registry;
+}
+
+/** `GET /metrics`. @param refresh called before, for what is looked up and not counted */
+export const metricsRoute =
+  (registry: Registry, refresh: () => void | Promise<void>): HttpRoute =>
+  async () => {
+    await refresh();
+    return { contentType: "text/plain; version=0.0.4", body: await registry.metrics() };
+  };
+
+/** Sets a counter to a total that is counted elsewhere. */
+export function setTotal<Label extends string>(
+  counter: Counter<Label>,
+  totals: readonly { readonly labels: Partial<Record<Label, string>>; readonly total: number }[],
+): void {
+  counter.reset();
+  for (const { labels, total } of totals) counter.inc(labels, total);
 }
 
 /** Of a coordinator. */
@@ -113,18 +130,17 @@ export class WorkerMetrics {
   readonly registry = processRegistry();
   readonly #in = { registers: [this.registry] };
 
-  readonly evaluationSeconds = new Histogram({
+  readonly callSeconds = new Counter({
     ...this.#in,
-    name: "deqfleet_evaluation_seconds",
-    help: "One call of the network, by the states in it.",
+    name: "deqfleet_evaluation_seconds_total",
+    help: "Seconds in calls of the network, by the states in a call.",
     labelNames: ["batch"] as const,
-    buckets: secondsBuckets,
   });
-  readonly batch = new Histogram({
+  readonly calls = new Counter({
     ...this.#in,
-    name: "deqfleet_evaluation_batch",
-    help: "States in one call of the network.",
-    buckets: batchBuckets,
+    name: "deqfleet_evaluation_calls_total",
+    help: "Calls of the network, by the states in a call.",
+    labelNames: ["batch"] as const,
   });
   readonly pictures = new Counter({
     ...this.#in,
@@ -147,6 +163,7 @@ export class WorkerMetrics {
   readonly engineMemory = new Gauge({
     ...this.#in,
     name: "deqfleet_engine_memory_bytes",
-    help: "Memory of the engine: states and kernels of slices and chains, beyond the network's session.",
+    help: "Memory of the engine's thread beyond the network's session: buffers (states, kernels, tensors), and heap.",
+    labelNames: ["kind"] as const,
   });
 }

@@ -4,8 +4,16 @@ import type { Readable, Writable } from "node:stream";
 import { RetryableError } from "../errors.js";
 import type { Chunk__Output } from "./generated/deqfleet/v1/Chunk.js";
 
+/** Messages in order, wherever they come from. */
+export interface MessageSource<Message> {
+  /** The next message; undefined at the end. */
+  next(): Promise<Message | undefined>;
+  /** The next message, which has to be a chunk. @throws RetryableError if it is not */
+  nextChunk(): Promise<Chunk__Output>;
+}
+
 /** Reads messages in order. */
-export class FrameReader<Message extends { chunk?: Chunk__Output | null }> {
+export class FrameReader<Message extends { chunk?: Chunk__Output | null }> implements MessageSource<Message> {
   readonly #frames: AsyncIterator<Message>;
 
   constructor(stream: Readable) {

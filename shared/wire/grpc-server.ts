@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import {
   Server,
   ServerCredentials,
+  type ServerInterceptor,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -13,12 +14,19 @@ import { protocolDefinition, serverOptions } from "./protocol.js";
 
 /** Services behind one port. */
 export class GrpcServer {
-  readonly #server = new Server(serverOptions);
+  readonly #server: Server;
   readonly #credentials: ServerCredentials;
   readonly #health = new HealthImplementation({ "": "SERVING" });
 
-  /** @param credentials default: no transport security, for loopback and test networks */
-  constructor(credentials: ServerCredentials = ServerCredentials.createInsecure()) {
+  /**
+   * @param credentials default: no transport security, for loopback and test networks
+   * @param interceptors in the order in which calls meet them
+   */
+  constructor(
+    credentials: ServerCredentials = ServerCredentials.createInsecure(),
+    interceptors: ServerInterceptor[] = [],
+  ) {
+    this.#server = new Server({ ...serverOptions, interceptors });
     this.#credentials = credentials;
     this.#health.addToServer(this.#server);
     new ReflectionService(protocolDefinition).addToServer(this.#server);

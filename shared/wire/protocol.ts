@@ -1,5 +1,4 @@
 /** The protocol of proto/deqfleet/v1: its version, its definition, and how channels and servers are set up for it. */
-import { fileURLToPath } from "node:url";
 import {
   type ChannelOptions,
   credentials,
@@ -8,32 +7,23 @@ import {
   type ServerOptions,
   setLogVerbosity,
 } from "@grpc/grpc-js";
-import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
-import { packageRoot } from "../package-root.js";
+import { protocolDefinition } from "./definition.js";
 import type { ProtoGrpcType as FleetTypes } from "./generated/fleet.js";
+import type { ProtoGrpcType as JobsTypes } from "./generated/jobs.js";
 import type { ProtoGrpcType as SliceTypes } from "./generated/slice.js";
 
 // Whatever grpc-js would print also comes back as an error, which names the remedy; printed twice it confuses.
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Raised whenever a peer of another version would misunderstand us. Both sides refuse a mismatch. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
-const protocolFiles = ["deqfleet/v1/slice.proto", "deqfleet/v1/fleet.proto"];
-
-/** The parsed protocol, for servers, clients and reflection. */
-export const protocolDefinition: PackageDefinition = loadSync(protocolFiles, {
-  includeDirs: [fileURLToPath(new URL("proto/", packageRoot))],
-  longs: Number,
-  enums: String,
-  defaults: true,
-  oneofs: true,
-  arrays: true,
-});
+export { protocolDefinition };
 
 /** Services and client constructors. */
-export const protocol = (loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes)
-  .deqfleet.v1;
+export const protocol = (
+  loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes & JobsTypes
+).deqfleet.v1;
 
 /** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */
 const largestMessage = 4 * 1024 * 1024;

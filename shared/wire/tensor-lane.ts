@@ -19,6 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { ChainSpec } from "../chain/slice-host.js";
 import { RetryableError } from "../errors.js";
 
 /** Where lanes may lie: memory that both processes see. */
@@ -27,8 +28,22 @@ const memoryFolder = "/dev/shm";
 /** `deqfleet-lane-PID-UUID`, of the process that made it. Names are checked, since they arrive over the wire. */
 const namePattern = /^deqfleet-lane-(\d+)-[0-9a-f-]{36}$/;
 
+/** A new name in the folder of the lanes: guessed by nobody, and removed by {@link sweepLanes} when this process has ended. */
+export const laneName = (): string => `deqfleet-lane-${process.pid}-${randomUUID()}`;
+
+/** The path of a name that came over the wire; undefined if it is no name of a lane. */
+export const lanePath = (folder: string, name: string): string | undefined =>
+  namePattern.test(name) ? join(folder, name) : undefined;
+
 /** Each region begins with the number of the tensor in it. */
 const numberBytes = 64;
+
+/**
+ * Numbers that a slice's lane has room for: all states of the chain, each with what secants are taken against. The file is
+ * sparse, and as large as what was written.
+ */
+export const laneCapacity = ({ canvas, schedule }: Pick<ChainSpec, "canvas" | "schedule">): number =>
+  4 * (schedule.steps + 1) * 3 * canvas.height * canvas.width;
 
 /** The folder for lanes on this machine; undefined where it has none, and tensors travel in messages. */
 export function laneFolder(): string | undefined {
@@ -94,7 +109,7 @@ export class TensorLane {
    * @returns the side of its maker, and the name by which the other side finds it; undefined if it cannot be made
    */
   static create(folder: string, capacity: number): { lane: TensorLane; name: string } | undefined {
-    const name = `deqfleet-lane-${process.pid}-${randomUUID()}`;
+    const name = laneName();
     const path = join(folder, name);
     try {
       const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
@@ -109,8 +124,8 @@ export class TensorLane {
    * @returns undefined if there is no such lane here, as on another machine
    */
   static open(folder: string, name: string, capacity: number): TensorLane | undefined {
-    if (!namePattern.test(name)) return undefined;
-    const path = join(folder, name);
+    const path = lanePath(folder, name);
+    if (path === undefined) return undefined;
     try {
       const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
       unlinkSync(path);
@@ -150,7 +165,7 @@ export class TensorLane {
     if (this.#closed || length > this.#capacity) {
       throw new RetryableError(`a lane for ${this.#capacity} numbers was asked for ${length}, or is closed`);
     }
-    this.#received ??= new Float32Array(this.#capacity);
+    if (!this.#received || this.#received.length < length) this.#received = new Float32Array(length);
     const values = this.#received.subarray(0, length);
     const bytes = bytesOf(values);
     for (let at = 0; at < bytes.length; ) {

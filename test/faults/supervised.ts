@@ -10,6 +10,9 @@ const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
 /** Long enough to be noticed, short enough for a suite. */
 const restartMilliseconds = 500;
 
+/** A worker has loaded its network by then. */
+const upMilliseconds = 2500;
+
 /** How a program is run. */
 export interface SupervisedOptions {
   readonly name: string;
@@ -23,6 +26,9 @@ export class Supervised {
   readonly #options: SupervisedOptions;
   #child: ChildProcess;
   #down = false;
+  #startedAt = 0;
+  /** Stopped, or told to end in one way or another. */
+  #struck = false;
   /** Everything printed, by all of its processes. */
   output = "";
   /** Starts after the first. */
@@ -44,6 +50,8 @@ export class Supervised {
       env: { ...process.env, ...environment() },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    this.#startedAt = performance.now();
+    this.#struck = false;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -60,16 +68,31 @@ export class Supervised {
     this.#child = this.#start();
   }
 
+  /** Whether it has been up for some time: a signal to one that is just starting, or gone, would be no fault. */
+  get isUp(): boolean {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null || this.#struck) return false;
+    return performance.now() - this.#startedAt > upMilliseconds;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Ends the present process, by a signal after which it is started again. */
+  end(signal: NodeJS.Signals): void {
+    this.#struck = true;
+    this.signal(signal);
   }
 
   /** SIGSTOP, and SIGCONT after a while: it is there, but says nothing. */
   async stall(milliseconds: number): Promise<void> {
     const stalled = this.#child;
+    this.#struck = true;
     stalled.kill("SIGSTOP");
     await delay(milliseconds);
     stalled.kill("SIGCONT");
+    if (stalled === this.#child) this.#struck = false;
   }
 
   /** Ends it for good. */

@@ -1,11 +1,17 @@
 /** Workers as processes of their own that join coordinators, work, drain, fall silent and die. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { SliceGroup } from "../../coordinator/fleet/worker-pool.js";
+import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
 import { PrefixScan } from "../../coordinator/solver/prefix-scan.js";
 import { type Solution, solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
+import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { RetryableError } from "../../shared/errors.js";
 import { version } from "../../shared/version.js";
+import { portOf } from "../../shared/wire/address.js";
 import { ClusterFixture, type WatchedCoordinator } from "../cluster-fixture.js";
+import { startCutProxy } from "../faults/cut-proxy.js";
 import { never } from "../fleet-fixture.js";
 import { linearModel, ModelFolder, slowModel, smoothModel } from "../models.js";
 import { becomesTrue } from "../processes.js";
@@ -23,6 +29,15 @@ let slow: string;
 beforeAll(async () => {
   slow = models.write("slow.onnx", await slowModel(0.15));
 });
+
+/** A port nobody listens on, for now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
 
 const chain = toyChain({ steps: 12, method: "secant" });
 const square = { height: 8, width: 8 };
@@ -160,6 +175,49 @@ describe("a worker with a slice of a cut chain", () => {
   });
 });
 
+describe("a worker behind a network that is cut in mid-chain", () => {
+  it.each([
+    ["for less than the time of silence: nothing is lost", 10, 1000, ["joined"]],
+    ["for longer: its slice goes elsewhere, and it joins again", 1, 3000, ["joined", "lost", "joined"]],
+  ])("%s", async (_, silence, milliseconds, events) => {
+    const coordinator = await cluster.coordinator(silence);
+    const port = await freePort();
+    const [toWorker, toRegistry] = [
+      await startCutProxy(port),
+      await startCutProxy(portOf(coordinator.address)),
+    ];
+    try {
+      cluster.worker(
+        [`127.0.0.1:${toRegistry.port}`],
+        slow,
+        "--name",
+        "far",
+        "--listen",
+        `127.0.0.1:${port}`,
+        "--advertise",
+        `127.0.0.1:${toWorker.port}`,
+      );
+      cluster.worker([coordinator.address], slow, "--name", "near");
+      await coordinator.has("far", "near");
+      const model = modelOf(coordinator);
+      const { picture } = await solveWhole(coordinator, model);
+      const group = await coordinator.workers.acquireGroup({ model, slices: 2, signal: never });
+      let over: Promise<unknown> = Promise.resolve();
+      const cut = await solveOver(group, () => {
+        over = Promise.all([toWorker.cut(milliseconds), toRegistry.cut(milliseconds)]);
+      });
+      group.release();
+      expect(cut).toMatchObject({ converged: true, losses: events.length > 1 ? 1 : 0 });
+      expect(psnr(cut.picture, picture)).toBeGreaterThan(50);
+      await over;
+      await coordinator.has("far", "near");
+      expect(eventsOf(coordinator, "far")).toEqual(events);
+    } finally {
+      await Promise.all([toWorker.close(), toRegistry.close()]);
+    }
+  });
+});
+
 describe("a worker with whole pictures", () => {
   async function scene(steps: number, ...flags: string[]) {
     const coordinator = await cluster.coordinator();
@@ -228,7 +286,7 @@ it("two models in one fleet: whoever names a model gets its workers", async () =
   expect(group.workers()).toEqual(["l1"]);
   // The group of one model is in nobody's way who wants the other.
   expect(workers.capacity(hashOf("l1"))).toBe(0);
-  expect(workers.capacity(hashOf("s1"))).toBe(10);
+  expect(workers.capacity(hashOf("s1"))).toBe(2 * (batchLimits(null).pictures + picturesAhead));
   expect(workers.capacity("unknown")).toBe(0);
   const pictures = await Promise.all([1, 2].map(() => solveWhole(coordinator, hashOf("s1"))));
   expect(pictures.map(({ worker }) => worker).sort()).toEqual(["s1", "s2"]);

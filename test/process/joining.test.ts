@@ -4,6 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
+import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { resolveWorkerSettings } from "../../shared/config/worker-settings.js";
 import { FatalError } from "../../shared/errors.js";
 import type { Registration } from "../../shared/wire/generated/deqfleet/v1/Registration.js";
@@ -155,7 +157,7 @@ describe("a registry", () => {
     lease.release();
     expect(coordinator.workers.capacity(model)).toBe(0);
     again.release();
-    expect(coordinator.workers.capacity(model)).toBe(5);
+    expect(coordinator.workers.capacity(model)).toBe(batchLimits(null).pictures + picturesAhead);
   });
 
   it.each([

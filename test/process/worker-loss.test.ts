@@ -3,12 +3,14 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Fleet } from "../../coordinator/fleet.js";
 import type { LocalWorkerEvent } from "../../coordinator/local-worker.js";
+import type { BorderPolicy } from "../../coordinator/solver/border-watch.js";
 import { solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
 import type { MethodName } from "../../shared/chain/method.js";
 import { packageRoot } from "../../shared/package-root.js";
 import { FleetFixture, never } from "../fleet-fixture.js";
 import { ModelFolder, smoothModel } from "../models.js";
 import { becomesTrue, isAlive } from "../processes.js";
+import { RandomBorders } from "../random-borders.js";
 import { psnr } from "../seeded-values.js";
 import { type TaskSample, taskSamples } from "../task-samples.js";
 import { toyChain } from "../toy-chain.js";
@@ -32,12 +34,13 @@ interface Scene {
   readonly sample: TaskSample;
   readonly method: MethodName;
   readonly workers?: number;
+  readonly borders?: BorderPolicy;
   /** What happens to the workers after the second round. */
   readonly strike: (fleet: Fleet) => void;
 }
 
 /** Solves a chain of ten steps, struck after round two; returns what came of it. */
-async function solveStruck({ modelPath, sample, method, workers = 4, strike }: Scene) {
+async function solveStruck({ modelPath, sample, method, workers = 4, borders, strike }: Scene) {
   const events: LocalWorkerEvent[] = [];
   // Two seconds of patience would be most of the test.
   const health = { everyMilliseconds: 150, deadlineMilliseconds: 500, missedChecksAllowed: 2 };
@@ -45,7 +48,7 @@ async function solveStruck({ modelPath, sample, method, workers = 4, strike }: S
   const before = fleet.workers();
   const chain = toyChain({ steps: 10, method, sample });
   const serial = await solveSerial(chain, fleet.host, 0, never);
-  const parts = await fleets.parts(fleet.host, sample);
+  const parts = { ...(await fleets.parts(fleet.host, sample)), borders };
   const settings = { tolerance: 1e-3, maxRounds: undefined };
   const solution = await solveTimeParallel(chain, settings, parts, never, ({ round }) => {
     if (round === 2) strike(fleet);
@@ -55,6 +58,24 @@ async function solveStruck({ modelPath, sample, method, workers = 4, strike }: S
 
 const kill = (fleet: Fleet, index: number, signal: NodeJS.Signals) =>
   process.kill(fleet.workers()[index].pid, signal);
+
+describe("SIGKILL while borders move", () => {
+  it.each([[[0]], [[1]], [[3]], [[1, 2]]])("of workers %j: the picture is the serial one", async (struck) => {
+    const { serial, solution } = await solveStruck({
+      modelPath: smooth,
+      sample: taskSamples[0],
+      method: "secant",
+      borders: new RandomBorders(7),
+      strike: (fleet) => {
+        for (const index of struck) kill(fleet, index, "SIGKILL");
+      },
+    });
+    expect(solution.losses).toBeGreaterThanOrEqual(struck.length);
+    expect(solution.moved).toBeGreaterThan(0);
+    expect(solution.converged).toBe(true);
+    expect(psnr(solution.picture, serial.picture)).toBeGreaterThan(50);
+  });
+});
 
 describe("SIGKILL in mid-chain", () => {
   it.each<[string, MethodName, readonly number[]]>([

@@ -2,10 +2,20 @@
 import type { MessagePort } from "node:worker_threads";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import type { RoundCommand, RoundReport, SerialReport, SliceSpec } from "../../shared/chain/slice-host.js";
+import type {
+  Recut,
+  RoundCommand,
+  RoundReport,
+  SerialReport,
+  SliceSpec,
+  StepRun,
+} from "../../shared/chain/slice-host.js";
 import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
+import type { PictureSize } from "../../shared/operators/task.js";
+import type { MovedHeader } from "../../shared/wire/moved-codec.js";
+import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
 export interface InLane {
@@ -20,6 +30,12 @@ export type EngineTensor = Float32Array | InLane;
 /** A round, its correction wherever it lies. */
 export type EngineRound = Omit<RoundCommand, "correction"> & {
   readonly correction: EngineTensor | undefined;
+};
+
+/** A new range, the numbers of the steps taken wherever they lie. */
+export type EngineRecut = Omit<Recut, "taken"> & {
+  readonly taken: readonly MovedHeader[];
+  readonly numbers: EngineTensor | undefined;
 };
 
 /** How the engine is started. */
@@ -43,10 +59,20 @@ export interface EngineOptions {
  * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
  */
 export type EngineTask =
-  | { readonly kind: "open"; readonly slice: number; readonly spec: SliceSpec; readonly lane: string }
+  | {
+      readonly kind: "open";
+      readonly slice: number;
+      readonly spec: SliceSpec;
+      /** Names of the slice's lane and of the socket beside it; empty: none. */
+      readonly lane: string;
+      readonly laneSocket: string;
+    }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
+  | { readonly kind: "give"; readonly slice: number; readonly run: StepRun }
+  | { readonly kind: "recut"; readonly slice: number; readonly recut: EngineRecut }
+  | { readonly kind: "measure"; readonly seconds: number; readonly size: PictureSize }
   | { readonly kind: "close"; readonly slice: number };
 
 /** What each kind of task returns. */
@@ -56,6 +82,9 @@ export interface EngineResults {
   round: Omit<RoundReport, "exit"> & { readonly exit: EngineTensor | undefined };
   serial: Omit<SerialReport, "exit"> & { readonly exit: EngineTensor };
   read: EngineTensor;
+  give: MovedHeader & { readonly numbers: EngineTensor };
+  recut: undefined;
+  measure: readonly CostPoint[];
   close: undefined;
 }
 
@@ -79,10 +108,23 @@ export interface EngineFailure {
   readonly message: string;
 }
 
+/** Bytes that the engine's thread holds, beyond the sessions of the runtime. */
+export interface EngineMemory {
+  /** States, kernels, tensors on their way. */
+  readonly buffers: number;
+  readonly heap: number;
+}
+
 /** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
-  | { readonly type: "costs"; readonly points: readonly CostPoint[] }
+  | {
+      readonly type: "costs";
+      /** Points of the cost curve that changed. */
+      readonly points: readonly CostPoint[];
+      readonly totals: readonly CallTotals[];
+      readonly memory: EngineMemory;
+    }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };

@@ -5,6 +5,8 @@
  * place, the slice's composition s_{p:q} is one combination of the same rows (round-algebra.ts), and of the residuals
  * themselves only sums are needed.
  */
+
+import { picturesPerCall } from "../../shared/chain/batch-limits.js";
 import {
   heldChangeJacobian,
   heldNoiseJacobian,
@@ -12,15 +14,20 @@ import {
   type StepJacobian,
   secantJacobian,
 } from "../../shared/chain/jacobian.js";
-import { type Mixing, methods } from "../../shared/chain/method.js";
+import { type Jacobian, type Mixing, methods } from "../../shared/chain/method.js";
 import type {
+  MovedSteps,
+  Recut,
   RoundCommand,
   RoundReport,
   SerialReport,
   Slice,
   SliceSpec,
+  StepRun,
 } from "../../shared/chain/slice-host.js";
+
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
+import { RetryableError } from "../../shared/errors.js";
 import type { RowPool } from "../../shared/kernels/row-pool.js";
 import { partFactors } from "../../shared/kernels/sampling.js";
 import type { StateKernels } from "../../shared/kernels/state-kernels.js";
@@ -41,24 +48,45 @@ const now = (): number => performance.now() / 1000;
 /** A row as it is, or times a factor. */
 const whole = (row: number, factor = 1): Term => ({ row, range: factor, null: factor });
 
+/** The states [first, past) that move with a run of steps. */
+const statesOf = ({ begin, end, entry, exit }: StepRun): readonly [first: number, past: number] => {
+  const first = entry ? begin : begin + 1;
+  return [first, Math.max(first, exit ? end + 1 : end)];
+};
+
+/** J of a slice's steps before anything is known of them. */
+function firstJacobians(
+  { begin, end, chain }: SliceSpec,
+  schedule: NoiseSchedule,
+  jacobian: Jacobian,
+): StepJacobian[] {
+  const first = {
+    "held-noise": (step: number) => heldNoiseJacobian(schedule, step, chain.weights),
+    "held-change": () => heldChangeJacobian,
+    secant: (step: number) => heldPictureJacobian(schedule, step),
+  }[jacobian];
+  return Array.from({ length: end - begin }, (_, r) => first(begin + r));
+}
+
 /** A slice computed in this thread. */
 export class EngineSlice implements Slice {
-  readonly #spec: SliceSpec;
+  /** Its range changes when borders move. */
+  #spec: SliceSpec;
   readonly #network: NoiseEstimator;
   readonly #kernels: StateKernels;
   readonly #pool: RowPool;
   readonly #schedule: NoiseSchedule;
-  /** n: steps of the slice. */
-  readonly #steps: number;
   /** What sampled sums stand for (sampling.ts). */
   readonly #factors: OnEachPart;
-  readonly #jacobians: StepJacobian[];
+  #jacobians: StepJacobian[];
   readonly #secants: boolean;
   readonly #mixing: Mixing | undefined;
   /** Whether the method was given up for plain iteration. */
   #plain = false;
-  /** Steps before this one were inside the window of the last round. */
-  #windowEnd = 0;
+  /** The chain's steps before this one were inside the window of the last evaluations. */
+  #windowTo = 0;
+  /** Corrected since they were evaluated: the next evaluation has something to be compared with. */
+  #moved = false;
   /** Made when the first round asks for it: a serial run needs the rows of one step only. */
   #buffer: SliceBuffer | undefined;
   #history: MixingHistory | undefined;
@@ -85,24 +113,28 @@ export class EngineSlice implements Slice {
     this.#pool = pool;
     this.#batcher = batcher;
     this.#schedule = schedule;
-    this.#steps = spec.end - spec.begin;
     this.#factors = partFactors(kernels.samples);
     this.#secants = jacobian === "secant";
     this.#mixing = mixing;
-    const first = {
-      "held-noise": (step: number) => heldNoiseJacobian(schedule, step, spec.chain.weights),
-      "held-change": () => heldChangeJacobian,
-      secant: (step: number) => heldPictureJacobian(schedule, step),
-    }[jacobian];
-    this.#jacobians = Array.from({ length: this.#steps }, (_, r) => first(spec.begin + r));
+    this.#jacobians = firstJacobians(spec, schedule, jacobian);
+  }
+
+  /** n: steps of the slice. */
+  get #steps(): number {
+    return this.#spec.end - this.#spec.begin;
+  }
+
+  /** A buffer for a range, that holds anything. */
+  #newBuffer(steps: number): SliceBuffer {
+    const offsets = this.#spec.chain.weights.nw === 0 ? 1 : steps + 1;
+    const keeps = { deltas: this.#mixing !== undefined, secants: this.#secants };
+    return new SliceBuffer(this.#pool, this.#kernels, steps, offsets, keeps);
   }
 
   /** The buffer, with its starting states. */
   async #opened(): Promise<SliceBuffer> {
     if (this.#buffer) return this.#buffer;
-    const offsets = this.#spec.chain.weights.nw === 0 ? 1 : this.#steps + 1;
-    const keeps = { deltas: this.#mixing !== undefined, secants: this.#secants };
-    const buffer = new SliceBuffer(this.#pool, this.#kernels, this.#steps, offsets, keeps);
+    const buffer = this.#newBuffer(this.#steps);
     await writeStartingStates(this.#spec, buffer);
     await writeOffsets(this.#spec, buffer);
     const size = stateSize(this.#kernels.space);
@@ -119,10 +151,12 @@ export class EngineSlice implements Slice {
     if (command.forget) this.#history?.clear();
     if (command.plain) this.#history = undefined;
     const from = Math.max(evaluateFrom - begin, 0);
-    const moved = correctFrom !== undefined && correctFrom < end;
+    const corrects = correctFrom !== undefined && correctFrom < end;
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
-    if (moved && command.restart) await this.#restart(buffer, correctFrom);
-    else if (moved) await this.#correct(buffer, command, correctFrom);
+    if (corrects && command.restart) await this.#restart(buffer, correctFrom);
+    else if (corrects) await this.#correct(buffer, command, correctFrom);
+    if (command.gram) await this.#mix(buffer, command.gram);
+    this.#moved ||= corrects;
     if (command.plain && !this.#plain) this.#holdNoise();
     const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
     const evaluations = Math.max(0, to - from);
@@ -131,13 +165,19 @@ export class EngineSlice implements Slice {
     let exit: Float32Array | undefined;
     if (evaluations > 0) {
       network = await this.#evaluate(buffer, from, to, begin);
-      residuals = this.#measure(buffer, from, to, moved, command);
+      residuals = this.#measure(buffer, from, to, command);
       if (end < this.#schedule.steps) exit = await this.#compose(buffer, from, to);
     }
-    this.#windowEnd = to;
+    // A correction alone leaves the last evaluation the last one.
+    if (evaluateFrom < this.#schedule.steps) {
+      this.#windowTo = evaluateTo;
+      this.#moved = false;
+    }
     const total = now() - started;
     const transfer = transferOf(this.#jacobians, from);
-    return { residuals, transfer, exit, evaluations, seconds: { network, kernels: total - network, total } };
+    const gram = corrects && this.#mixing?.fit === "triangular" ? (this.#history?.gramSums() ?? []) : [];
+    const seconds = { network, kernels: total - network, total };
+    return { residuals, transfer, exit, gram, evaluations, seconds };
   }
 
   async serial(): Promise<SerialReport> {
@@ -151,6 +191,65 @@ export class EngineSlice implements Slice {
 
   async readState(which: "entry" | "exit"): Promise<Float32Array> {
     return this.#picture(await this.#opened(), which === "entry" ? 0 : this.#steps);
+  }
+
+  async give(run: StepRun): Promise<MovedSteps> {
+    const buffer = await this.#opened();
+    const { begin } = this.#spec;
+    const [from, to] = [run.begin - begin, run.end - begin];
+    const size = stateSize(this.#kernels.space);
+    const { keptNumbers } = buffer.block.kept;
+    const [first, past] = statesOf(run);
+    const states = size * (past - first);
+    const numbers = new Float32Array(states + keptNumbers * (to - from));
+    numbers.set(buffer.states(first - begin, past - begin).values);
+    for (let r = from; r < to; r++) {
+      const at = states + (r - from) * keptNumbers;
+      buffer.block.kept.readKept(r, numbers.subarray(at, at + keptNumbers));
+    }
+    return { ...run, jacobians: this.#jacobians.slice(from, to), numbers };
+  }
+
+  async recut({ begin, end, evaluatedTo, taken }: Recut): Promise<void> {
+    const own = {
+      begin: Math.max(begin, this.#spec.begin),
+      end: Math.min(end, this.#spec.end),
+      entry: true,
+      exit: true,
+    };
+    const kept = this.#buffer && own.begin <= own.end ? [await this.give(own)] : [];
+    this.#buffer?.close();
+    this.#buffer = undefined;
+    this.#spec = { ...this.#spec, begin, end, seeds: undefined };
+    this.#jacobians = firstJacobians(this.#spec, this.#schedule, methods[this.#spec.chain.method].jacobian);
+    const buffer = this.#newBuffer(end - begin);
+    this.#buffer = buffer;
+    await writeOffsets(this.#spec, buffer);
+    for (const run of [...kept, ...taken]) this.#take(buffer, run);
+    await buffer.block.fillRiders(buffer.firstState, buffer.firstState + this.#steps + 1);
+    this.#windowTo = evaluatedTo;
+    this.#moved = true;
+    if (this.#plain) this.#holdNoise();
+  }
+
+  /** Writes what another slice gave. */
+  #take(buffer: SliceBuffer, run: MovedSteps): void {
+    const { begin } = this.#spec;
+    const size = stateSize(this.#kernels.space);
+    const { keptNumbers } = buffer.block.kept;
+    const [first, past] = statesOf(run);
+    const states = size * (past - first);
+    if (run.numbers.length !== states + keptNumbers * (run.end - run.begin)) {
+      throw new RetryableError(
+        `steps ${run.begin}..${run.end} were moved with ${run.numbers.length} numbers`,
+      );
+    }
+    buffer.states(first - begin, past - begin).values.set(run.numbers.subarray(0, states));
+    for (const [i, jacobian] of run.jacobians.entries()) {
+      const at = states + i * keptNumbers;
+      buffer.block.kept.writeKept(run.begin + i - begin, run.numbers.subarray(at, at + keptNumbers));
+      this.#jacobians[run.begin + i - begin] = jacobian;
+    }
   }
 
   async close(): Promise<void> {
@@ -208,7 +307,7 @@ export class EngineSlice implements Slice {
     const { block, entry, exit, firstState } = buffer;
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
-    const to = Math.max(this.#windowEnd, from);
+    const to = Math.max(this.#windowEnd(), from);
     const last = firstState + to;
     const entryMoves = command.correction !== undefined && from === 0;
     if (command.correction && entryMoves) {
@@ -219,13 +318,32 @@ export class EngineSlice implements Slice {
     if (follows) await block.combine([whole(last)], exit);
     if (to > from) await block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
     else if (entryMoves) await block.combine([whole(last), whole(entry)], last);
-    if (this.#history && to > from) {
-      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
-      const states = buffer.states(from, to + 1);
-      this.#history.mix(block.deltas(to + 1 - from), states, from, to + 1, correctFrom + 1 - begin);
-      await block.fillRiders(firstState + from, firstState + to + 1);
-    }
     if (follows) await this.#follow(buffer, to);
+    if (this.#history && to > from) {
+      // What lies beyond the window follows the correction of the state it ends with, which is not mixed therefore: of a
+      // mixture the slices there would not know.
+      const ends = begin + to === this.#windowTo && this.#windowTo < this.#schedule.steps;
+      const rows = ends ? to : to + 1;
+      // The first state that is not final takes the plain step, which makes it exact; mixing would not.
+      const plain = correctFrom + 1 - begin;
+      this.#history.take(block.deltas(rows - from), buffer.states(from, rows), from, rows, plain);
+      if (this.#mixing?.fit === "own") await this.#mix(buffer);
+    }
+  }
+
+  /** Mixes the states corrected last. @param before Gram sums of the states before the slice */
+  async #mix(buffer: SliceBuffer, before?: readonly number[]): Promise<void> {
+    const { block, firstState } = buffer;
+    const taken = this.#history?.taken;
+    if (!taken || taken.to === taken.from) return;
+    const { from, to } = taken;
+    this.#history?.mix(buffer.states(from, to), before);
+    await block.fillRiders(firstState + from, firstState + to);
+  }
+
+  /** One past the slice's last step that was inside the window of the last evaluations. */
+  #windowEnd(): number {
+    return Math.min(Math.max(this.#windowTo - this.#spec.begin, 0), this.#steps);
   }
 
   /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
@@ -245,24 +363,26 @@ export class EngineSlice implements Slice {
    */
   async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
     const { block, firstState, firstNoise } = buffer;
-    // Where states are pictures the network reads and writes the buffer itself.
-    const x = await block.pictures(firstState + from, firstState + to);
-    const started = now();
-    const timesteps = this.#schedule.timesteps.slice(begin + from, begin + to);
-    await this.#network.evaluate(x.values, timesteps, this.#spec.chain.canvas, buffer.noise(from, to).values);
-    const seconds = now() - started;
-    await block.fromPictures(firstNoise + from, firstNoise + to);
+    const { canvas } = this.#spec.chain;
+    const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
+    const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
+    let seconds = 0;
+    // Call by call, so that the passes before and behind a call find its states in the cache.
+    for (let r = from; r < to; r += together) {
+      const end = Math.min(to, r + together);
+      // Where states are pictures the network reads and writes the buffer itself.
+      const x = await block.pictures(firstState + r, firstState + end);
+      const started = now();
+      const timesteps = this.#schedule.timesteps.slice(begin + r, begin + end);
+      await this.#network.evaluate(x.values, timesteps, canvas, buffer.noise(r, end).values);
+      seconds += now() - started;
+      await block.fromPictures(firstNoise + r, firstNoise + end);
+    }
     return seconds;
   }
 
   /** Mean squares of the residuals of steps [from, to); with the secant method also their new Jacobians. */
-  #measure(
-    buffer: SliceBuffer,
-    from: number,
-    to: number,
-    moved: boolean,
-    { round, evaluateFrom }: RoundCommand,
-  ): number[] {
+  #measure(buffer: SliceBuffer, from: number, to: number, { round, evaluateFrom }: RoundCommand): number[] {
     const { block } = buffer;
     const { begin } = this.#spec;
     const sums = block.measure(this.#stepRows(buffer, from, to), from);
@@ -272,9 +392,9 @@ export class EngineSlice implements Slice {
     );
     const exact = evaluateFrom - begin;
     refuseBrokenNetwork(residuals, buffer, from, exact, { ...this.#where(begin), when: `round ${round}` });
-    if (this.#secants && !this.#plain && moved) {
+    if (this.#secants && !this.#plain && this.#moved) {
       // Steps that were outside the window have nothing to be compared with.
-      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd - from)).entries()) {
+      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd() - from)).entries()) {
         const r = from + i;
         this.#jacobians[r] = secantJacobian(this.#schedule, begin + r, products, this.#jacobians[r]);
       }

@@ -10,6 +10,14 @@ const latestCalls = 15;
 /** Combinations of batch and size that are kept; the one not seen for longest is forgotten. */
 const keptPoints = 256;
 
+/** All calls of one batch, whatever their sizes. */
+export interface CallTotals {
+  readonly batch: number;
+  readonly calls: number;
+  /** Seconds. */
+  readonly seconds: number;
+}
+
 interface Measured {
   readonly batch: number;
   readonly size: PictureSize;
@@ -27,15 +35,18 @@ function median(values: readonly number[]): number {
 /** A network that notes how long its calls take. */
 export class MeasuredNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly roundPixels: number | undefined;
   readonly #inner: NoiseEstimator;
   readonly #now: () => number;
   /** In the order of the last call. */
   readonly #measured = new Map<string, Measured>();
   readonly #changed = new Set<string>();
+  readonly #totals = new Map<number, CallTotals>();
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(inner: NoiseEstimator, now: () => number = () => performance.now()) {
     this.card = inner.card;
+    this.roundPixels = inner.roundPixels;
     this.#inner = inner;
     this.#now = now;
   }
@@ -63,7 +74,22 @@ export class MeasuredNetwork implements NoiseEstimator {
     return points;
   }
 
+  /** What all calls so far took together, by batch. */
+  callTotals(): CallTotals[] {
+    return [...this.#totals.values()];
+  }
+
+  /** What is known of calls of one size, smallest batch first. */
+  costsOf({ height, width }: PictureSize): CostPoint[] {
+    return [...this.#measured.values()]
+      .filter(({ size }) => size.height === height && size.width === width)
+      .map(({ batch, latest, calls }) => ({ batch, height, width, seconds: median(latest), calls }))
+      .sort((a, b) => a.batch - b.batch);
+  }
+
   #note(batch: number, { height, width }: PictureSize, seconds: number): void {
+    const before = this.#totals.get(batch) ?? { calls: 0, seconds: 0 };
+    this.#totals.set(batch, { batch, calls: before.calls + 1, seconds: before.seconds + seconds });
     const key = `${batch} ${height}x${width}`;
     const measured = this.#measured.get(key) ?? { batch, size: { height, width }, latest: [], calls: 0 };
     measured.calls++;
@@ -82,6 +108,11 @@ export class MeasuredNetwork implements NoiseEstimator {
 /** Side of the pictures a network of no fixed size is measured with: the smallest its card permits from here on. */
 const measuredSide = 64;
 
+const measuredSize = ({ fixedSize, sizeMultiple }: NetworkCard): PictureSize => {
+  const side = Math.ceil(measuredSide / sizeMultiple) * sizeMultiple;
+  return fixedSize ?? { height: side, width: side };
+};
+
 /** Calls of each batch: the first one of a size allocates memory, the median passes over it. */
 const callsEach = 3;
 
@@ -90,16 +121,15 @@ const largestBatch = 16;
 /**
  * Measures batches of 1, 2, 4, ... 16, as far as the time reaches: the next is begun only if it should end in time.
  * @param seconds none are spent if this is 0
+ * @param size of the states; default: the network's own, or 64x64
  */
 export async function measureCalls(
   network: NoiseEstimator,
   seconds: number,
   now: () => number = () => performance.now(),
+  size: PictureSize = measuredSize(network.card),
 ): Promise<void> {
   if (seconds <= 0) return;
-  const { fixedSize, sizeMultiple } = network.card;
-  const side = Math.ceil(measuredSide / sizeMultiple) * sizeMultiple;
-  const size = fixedSize ?? { height: side, width: side };
   const numbers = 3 * size.height * size.width;
   const end = now() + 1000 * seconds;
   let expected = 0;

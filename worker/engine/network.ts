@@ -1,20 +1,20 @@
 /** The diffusion prior: an ONNX network that estimates the noise in a batch of states. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
-import { largestCallPixels } from "../../shared/chain/batch-limits.js";
+import { cpuRoundPixels, largestCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
-import { externalFiles } from "../../shared/onnx/inspect-model.js";
-import { readModel } from "../../shared/onnx/read-model.js";
+import { freeOutput } from "../../shared/onnx/free-output.js";
+import { modelHash } from "../../shared/onnx/model-hash.js";
 import { type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
 /** Evaluates eps_theta(x, t). */
 export interface NoiseEstimator {
   readonly card: NetworkCard;
+  /** Pixels of the states that a round evaluates in one call; undefined: all of them together. */
+  readonly roundPixels?: number | undefined;
   /**
    * @param x states, [n, 3, H, W]
    * @param timesteps [n], 0..999
@@ -32,15 +32,6 @@ export interface NoiseEstimator {
 const cautiousMultiple = 64;
 
 const cardSchema = z.object({ sizeMultiple: z.int().min(1).max(1024).optional() });
-
-/** SHA-256 of a model: of its file, then of the files its weights lie in, as `deqfleet model inspect` prints it. */
-async function modelHash(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of [path, ...(await externalFiles(await readModel(path)))]) {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  }
-  return hash.digest("hex");
-}
 
 /** `model.onnx` may have a card `model.json` beside it; one that cannot be read is an error, none is fine. */
 async function readCard(modelPath: string): Promise<z.infer<typeof cardSchema>> {
@@ -104,6 +95,7 @@ function signatureOf(session: ort.InferenceSession, path: string): Signature {
 /** A network run by ONNX Runtime. */
 export class OnnxNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly roundPixels: number | undefined;
   readonly #session: ort.InferenceSession;
   readonly #signature: Signature;
   readonly #largestBatch: number;
@@ -113,7 +105,9 @@ export class OnnxNetwork implements NoiseEstimator {
     signature: Signature,
     card: NetworkCard,
     largestBatch: number,
+    roundPixels: number | undefined,
   ) {
+    this.roundPixels = roundPixels;
     this.#session = session;
     this.#signature = signature;
     this.card = card;
@@ -139,7 +133,8 @@ export class OnnxNetwork implements NoiseEstimator {
     const fixedBatch = session.inputMetadata.some(
       (meta) => meta.isTensor && meta.shape.length === 4 && typeof meta.shape[0] === "number",
     );
-    return new OnnxNetwork(session, signature, card, fixedBatch ? 1 : Number.POSITIVE_INFINITY);
+    const roundPixels = (limits.device ?? "cpu") === "cpu" ? cpuRoundPixels : undefined;
+    return new OnnxNetwork(session, signature, card, fixedBatch ? 1 : Number.POSITIVE_INFINITY, roundPixels);
   }
 
   async evaluate(
@@ -171,8 +166,8 @@ export class OnnxNetwork implements NoiseEstimator {
       [t]: new ort.Tensor("float32", Float32Array.from(timesteps), [n]),
     };
     if (outputChannels === 3) {
-      // Written in place: no allocation and no copy in the hot path.
-      await this.#session.run(feeds, { [eps]: new ort.Tensor("float32", out, dims) });
+      const found = await this.#session.run(feeds, { [eps]: new ort.Tensor("float32", out, dims) });
+      freeOutput(found[eps], out);
       return;
     }
     const found = (await this.#session.run(feeds, [eps]))[eps];
@@ -186,6 +181,7 @@ export class OnnxNetwork implements NoiseEstimator {
     for (let i = 0; i < n; i++) {
       out.set(values.subarray(i * channels * plane, (i * channels + 3) * plane), i * 3 * plane);
     }
+    freeOutput(found, out);
   }
 
   /** Frees the native session. */

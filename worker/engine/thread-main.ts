@@ -6,7 +6,9 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
-import { TensorLane } from "../../shared/wire/tensor-lane.js";
+import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
+import { splitNumbers } from "../../shared/wire/moved-codec.js";
+import { laneCapacity, lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { serveCalls } from "../port-calls.js";
 import {
   type EngineConnection,
@@ -15,6 +17,7 @@ import {
   type EngineOptions,
   type EngineRequest,
   type EngineResults,
+  type EngineRound,
   type EngineTask,
   type EngineTensor,
   endEngine,
@@ -22,6 +25,7 @@ import {
 import type { EngineSlice } from "./engine-slice.js";
 import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
+import { readRound, roundEvents } from "./round-messages.js";
 import { SliceEngine } from "./slice-engine.js";
 
 /** Anything unforeseen (out of memory in the runtime, a graph that does not run) fails the picture, not the fleet. */
@@ -33,10 +37,11 @@ const failureOf = (error: unknown): EngineFailure => ({
 /** How often the main thread is told what network calls cost, if that changed. */
 const costMilliseconds = 1000;
 
-/** An open slice and its way to the coordinator, if that is on this machine. */
+/** An open slice and its ways to the coordinator, if that is on this machine. */
 interface OpenSlice {
   readonly slice: EngineSlice;
   readonly lane: TensorLane | undefined;
+  readonly socket: EventSocket | undefined;
 }
 
 const slices = new Map<number, OpenSlice>();
@@ -59,27 +64,62 @@ function incoming({ lane }: OpenSlice, tensor: EngineTensor): Float32Array {
   return lane.read(tensor.lane, tensor.length);
 }
 
+/** Corrects and evaluates a slice. */
+async function runRound(
+  open: OpenSlice,
+  { correction, ...command }: EngineRound,
+): Promise<EngineResults["round"]> {
+  const report = await open.slice.round({ ...command, correction: correction && incoming(open, correction) });
+  return { ...report, exit: report.exit && outgoing(open, report.exit) };
+}
+
+/** Runs tasks one after the other, in the order in which they came. */
+class TaskQueue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @returns what the task returns, once those before it are done */
+  add<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+/** Answers the rounds that come by a slice's socket until it is closed. Never throws. */
+async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQueue): Promise<void> {
+  try {
+    for (let message = await socket.next(); message; message = await socket.next()) {
+      if (!message.round) throw new RetryableError(`unexpected command ${message.command ?? "(none)"}`);
+      const command = await readRound(message.round, socket);
+      const report = await queue.add(() => runRound(open, command));
+      await socket.write(roundEvents(report));
+    }
+  } catch (error) {
+    await socket.write([{ failure: failureOf(error) }]);
+  }
+}
+
 async function perform(
   engine: SliceEngine,
+  network: MeasuredNetwork,
   folder: string | undefined,
+  queue: TaskQueue,
   task: EngineTask,
 ): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
     case "open": {
-      const { height, width } = task.spec.chain.canvas;
       const slice = await engine.open(task.spec);
-      const lane = folder && task.lane ? TensorLane.open(folder, task.lane, 3 * height * width) : undefined;
-      slices.set(task.slice, { slice, lane });
+      const lane =
+        folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
+      const path = folder && lanePath(folder, task.laneSocket);
+      const socket = lane && path ? await followLane(path, task.lane) : undefined;
+      const open = { slice, lane, socket };
+      slices.set(task.slice, open);
+      if (socket) void followRounds(open, socket, queue);
       return lane !== undefined;
     }
     case "round": {
-      const open = sliceOf(task.slice);
-      const { correction, ...command } = task.command;
-      const report = await open.slice.round({
-        ...command,
-        correction: correction && incoming(open, correction),
-      });
-      return { ...report, exit: report.exit && outgoing(open, report.exit) };
+      return runRound(sliceOf(task.slice), task.command);
     }
     case "serial": {
       const open = sliceOf(task.slice);
@@ -90,9 +130,26 @@ async function perform(
       const open = sliceOf(task.slice);
       return outgoing(open, await open.slice.readState(task.which));
     }
+    case "give": {
+      const open = sliceOf(task.slice);
+      const { numbers, ...given } = await open.slice.give(task.run);
+      return { ...given, count: numbers.length, numbers: outgoing(open, numbers) };
+    }
+    case "recut": {
+      const open = sliceOf(task.slice);
+      const { taken, numbers, ...range } = task.recut;
+      const runs = splitNumbers(taken, numbers && incoming(open, numbers));
+      await open.slice.recut({ ...range, taken: runs });
+      return undefined;
+    }
+    case "measure": {
+      await measureCalls(network, task.seconds, undefined, task.size);
+      return network.costsOf(task.size);
+    }
     case "close": {
       const open = slices.get(task.slice);
       slices.delete(task.slice);
+      open?.socket?.close();
       open?.lane?.close();
       await open?.slice.close();
       return undefined;
@@ -102,7 +159,9 @@ async function perform(
 
 /** Buffers of a result, to be handed over instead of copied. */
 function buffersOf(result: EngineResults[keyof EngineResults]): ArrayBuffer[] {
-  const tensor = typeof result === "object" && "exit" in result ? result.exit : result;
+  let tensor: EngineResults[keyof EngineResults] | undefined = result;
+  if (typeof result === "object" && "numbers" in result) tensor = result.numbers;
+  else if (typeof result === "object" && "exit" in result) tensor = result.exit;
   return tensor instanceof Float32Array ? [tensor.buffer as ArrayBuffer] : [];
 }
 
@@ -133,13 +192,16 @@ async function serve(
   const engine = new SliceEngine(network, { threads }, batch);
   const tellCosts = () => {
     const points = network.changedCosts();
-    if (points.length > 0) post({ type: "costs", points });
+    if (points.length === 0) return;
+    // In a thread these are the thread's own.
+    const { arrayBuffers: buffers, heapUsed: heap } = process.memoryUsage();
+    post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap } });
   };
   setInterval(tellCosts, costMilliseconds).unref();
-  let last: Promise<void> = Promise.resolve();
+  const queue = new TaskQueue();
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
-      const result = await perform(engine, laneFolder, task);
+      const result = await perform(engine, network, laneFolder, queue, task);
       post({ type: "done", id, result }, buffersOf(result));
     } catch (error) {
       post({ type: "failed", id, failure: failureOf(error) });
@@ -152,10 +214,10 @@ async function serve(
       serveChains(request, engine);
       return;
     }
-    last = last.then(() => {
+    void queue.add(async () => {
       const answered = answer(request);
       // A whole chain joins the batch, and the tasks behind it are done between its network calls.
-      return request.task.kind === "serial" ? undefined : answered;
+      if (request.task.kind !== "serial") await answered;
     });
   });
   post({ type: "ready", card: engine.network.card });

@@ -12,12 +12,13 @@ import { createHash } from "node:crypto";
 import { type BatchLimits, batchLimits, picturesPerCall } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
+import { crashPoint } from "../../shared/crash-point.js";
 import { InputError } from "../../shared/errors.js";
 import type { Restoration } from "../../shared/jobs/job.js";
 import { decodeMask } from "../../shared/pictures/mask.js";
 import { CanvasOperators } from "../../shared/restore/canvas.js";
 import { finishPicture, measurementFile } from "../../shared/restore/finish-picture.js";
-import { type LocatedFiles, shownLocation } from "../../shared/restore/located-files.js";
+import { type LocatedFiles, largestFile, shownLocation } from "../../shared/restore/located-files.js";
 import {
   type MeasuredPicture,
   type PreparedPicture,
@@ -54,13 +55,6 @@ const keptTasks = 4;
 /** Pictures that are read at a time, so that one is decoded while another is waited for. */
 const reading = 2;
 
-/** Bytes of a file for each pixel it may have: 16 bits of four channels, or three numbers of a measurement. */
-const bytesPerPixel = 12;
-/** Bytes of a file beside its pixels: profiles, previews, metadata. */
-const bytesBeside = 64 * 1024 * 1024;
-
-const largestFile = ({ maxPixels }: Restoration): number => bytesPerPixel * maxPixels + bytesBeside;
-
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
 
@@ -91,6 +85,7 @@ export class WholePictures implements PictureRestorer {
       await files.write(measurement, measured, signal);
     }
     const sha256 = await files.write(output, file, signal);
+    crashPoint("after-output-written");
     const seconds = { network: report.seconds.network, total: now() - started };
     return { ...judgement, sha256, evaluations: report.evaluations, canvas: prepared.canvas.canvas, seconds };
   }

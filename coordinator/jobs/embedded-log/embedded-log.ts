@@ -47,7 +47,8 @@ class Opened<Resource extends { close(): Promise<void> }> {
   }
 
   async close(): Promise<void> {
-    for (const opening of [...this.#resources.values()]) await (await opening).close();
+    const opened = await Promise.allSettled(this.#resources.values());
+    for (const result of opened) if (result.status === "fulfilled") await result.value.close();
   }
 }
 

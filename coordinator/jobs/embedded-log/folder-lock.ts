@@ -45,7 +45,8 @@ function listen(path: string): Promise<Server | undefined> {
     socket.end(String(process.pid));
   });
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
+    // Later errors, of connections, are nobody's concern.
+    server.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(undefined);
       else reject(error);
     });

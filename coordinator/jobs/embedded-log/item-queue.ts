@@ -77,8 +77,12 @@ export class ItemQueue {
     const items = await LineFile.open(join(folder, "items.log"));
     const settled = new NumberSet();
     const deliveries = new Map<number, number>();
-    const marks = await LineFile.open(join(folder, "marks.log"), ({ json }) => {
-      const mark = markSchema.parse(JSON.parse(json));
+    const path = join(folder, "marks.log");
+    const marks = await LineFile.open(path, ({ json }) => {
+      const { success, data: mark, error } = markSchema.safeParse(JSON.parse(json));
+      if (!success) {
+        throw new FatalError(`${path} holds a mark of another version: ${z.prettifyError(error)}`);
+      }
       if ("taken" in mark) {
         for (const number of mark.taken) deliveries.set(number, (deliveries.get(number) ?? 0) + 1);
       } else {
@@ -87,6 +91,9 @@ export class ItemQueue {
           deliveries.delete(number);
         }
       }
+    }).catch(async (cause: unknown) => {
+      await items.close();
+      throw cause;
     });
     return new ItemQueue(items, marks, ackMilliseconds, settled, deliveries);
   }
@@ -120,15 +127,16 @@ export class ItemQueue {
       entries.push(entry);
       return false;
     });
-    while (entries.length < max) {
-      const entry = this.#ahead.shift();
-      if (entry) entries.push(entry);
-      else if (!(await this.#readAhead())) break;
-    }
-    if (entries.length === 0) return [];
     try {
+      while (entries.length < max) {
+        const entry = this.#ahead.shift();
+        if (entry) entries.push(entry);
+        else if (!(await this.#readAhead())) break;
+      }
+      if (entries.length === 0) return [];
       await this.#marks.append([{ taken: entries.map(({ number }) => number) }]);
     } catch (cause) {
+      this.#lines = undefined;
       this.#returned.unshift(...entries.map((entry) => ({ ...entry, from: 0 })));
       throw cause;
     }

@@ -74,8 +74,13 @@ export class JobTable {
       change.announce();
     }
     if (this.#file.bytes < Math.max(compactFrom, 4 * this.#compactBytes)) return;
-    await this.#file.rewrite(this.#jobs.values());
-    this.#compactBytes = this.#file.bytes;
+    try {
+      await this.#file.rewrite(this.#jobs.values());
+      this.#compactBytes = this.#file.bytes;
+    } catch {
+      // The change itself is durable. Where there is no room for a second file, the next change tries again; where the disk
+      // fails, it says so.
+    }
   }
 
   async *watch(signal: AbortSignal): AsyncGenerator<JobRecord, void, undefined> {

@@ -62,6 +62,9 @@ describe("LineFile", () => {
       damage.copy(damaged, from);
       await writeFile(path, damaged);
       expect(await valuesIn(path)).toEqual(["durable"]);
+      // As long as the line that was lost: what followed that one must not follow this one.
+      await written(path, ["next"]);
+      expect(await valuesIn(path)).toEqual(["durable", "next"]);
     }
     await writeFile(path, Buffer.concat([bytes, Buffer.alloc(10_000)]));
     expect(await valuesIn(path)).toEqual(["durable", "lost", "kept", "kept, too"]);

@@ -255,25 +255,37 @@ export class LineFile {
     return false;
   }
 
-  /** Replaces everything by these values, or, after a crash, nothing. Not to be called while lines are appended or read. */
+  /**
+   * Replaces everything by these values, or, after a crash or an error, nothing. Not to be called while lines are appended or
+   * read.
+   */
   async rewrite(values: Iterable<unknown>): Promise<void> {
     const temporary = `${this.path}.new`;
     const handle = await open(temporary, "w+", 0o644);
     let count = 0;
     let bytes = 0;
-    for (const value of values) {
-      const line = Buffer.from(encode(JSON.stringify(value), true));
-      await handle.write(line, 0, line.length, bytes);
-      bytes += line.length;
-      count++;
+    try {
+      for (const value of values) {
+        const line = Buffer.from(encode(JSON.stringify(value), true));
+        await handle.appendFile(line);
+        bytes += line.length;
+        count++;
+      }
+      await handle.sync();
+      await rename(temporary, this.path);
+    } catch (cause) {
+      await handle.close();
+      throw cause;
     }
-    await handle.sync();
-    await rename(temporary, this.path);
-    await syncFolder(dirname(this.path));
-    await this.#handle.close();
+    const old = this.#handle;
     this.#handle = handle;
     this.#bytes = bytes;
     this.#count = count;
+    await old.close();
+    // What is appended from here on is lost with the name.
+    await syncFolder(dirname(this.path)).catch((cause: unknown) => {
+      throw this.#break(cause);
+    });
   }
 
   /** Waits for what was appended, then closes the file. */

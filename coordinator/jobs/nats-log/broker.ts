@@ -2,6 +2,7 @@
  * A connection to the NATS broker that outlasts the broker's absences: it reconnects for ever, and what is asked of it
  * meanwhile is asked again until it succeeds or a bounded time is over.
  */
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -19,7 +20,7 @@ import type { NatsSettings } from "../../../shared/config/nats-settings.js";
 import { DeqfleetError, InputError, RetryableError } from "../../../shared/errors.js";
 
 /** Of one request; a broker that answers at all answers much faster. */
-const requestMilliseconds = 2000;
+export const requestMilliseconds = 2000;
 const againAfterMilliseconds = 100;
 /** A connection over which nothing comes for two of these is dead. */
 const pingMilliseconds = 5000;
@@ -27,12 +28,38 @@ const pingMilliseconds = 5000;
 /** Errors after which the same request may succeed. */
 const passing = new Set(["TIMEOUT", "503", "DISCONNECT", "CONNECTION_REFUSED", "409"]);
 
-const isPassing = (thrown: unknown): boolean =>
-  thrown instanceof NatsError && (passing.has(thrown.code) || thrown.api_error?.code === 503);
-
 /** The number that NATS gives to an error of JetStream, e.g. 10071 for a wrong last sequence. */
 export const jetStreamError = (thrown: unknown): number | undefined =>
   thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
+
+/** Removing a message failed, for one because it was removed meanwhile. */
+const removalErrors: readonly (number | undefined)[] = [10043, 10057];
+
+const isPassing = (thrown: unknown): boolean =>
+  thrown instanceof NatsError &&
+  (passing.has(thrown.code) ||
+    thrown.api_error?.code === 503 ||
+    removalErrors.includes(jetStreamError(thrown)));
+
+/** Codes of Node and OpenSSL for certificates that are not trusted, or not those of the server. */
+const certificateErrors = /^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CERT_)/;
+
+/** Whether a message that was asked for is not there. */
+export const isNotFound = (thrown: unknown): boolean => thrown instanceof NatsError && thrown.code === "404";
+
+/** The client's messages are its codes. */
+const meanings: Readonly<Record<string, string>> = {
+  TIMEOUT: "it does not answer",
+  DISCONNECT: "the connection is lost",
+  CONNECTION_REFUSED: "the connection is refused",
+  CONNECTION_CLOSED: "the connection is closed",
+  "503": "nobody there answers for this stream",
+};
+
+function meaningOf(thrown: unknown): string {
+  if (!(thrown instanceof NatsError)) return DeqfleetError.messageOf(thrown);
+  return thrown.api_error?.description ?? meanings[thrown.code] ?? thrown.message;
+}
 
 function fileOf(option: string, path: string): Buffer {
   try {
@@ -65,13 +92,20 @@ function authenticatorOf(settings: NatsSettings): Authenticator | undefined {
   return undefined;
 }
 
+/** Aborts with a connection. Everything under way listens to it. */
+function newLink(): AbortController {
+  const link = new AbortController();
+  setMaxListeners(0, link.signal);
+  return link;
+}
+
 export class Broker {
   readonly connection: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly #servers: string;
   readonly #patienceMilliseconds: number;
-  #link = new AbortController();
+  #link = newLink();
   #connected: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -119,33 +153,51 @@ export class Broker {
         // An Error a request, made for its stack, halves the rate of publishing.
         noAsyncTraces: true,
       });
-      const jsm = await connection.jetstreamManager({ timeout: requestMilliseconds });
-      return new Broker(connection, jsm, servers, patienceMilliseconds);
+      const jsm = await connection.jetstreamManager({ timeout: requestMilliseconds, checkAPI: false });
+      const broker = new Broker(connection, jsm, servers, patienceMilliseconds);
+      await broker.#findJetStream();
+      return broker;
     } catch (cause) {
       await connection?.close();
-      throw Broker.#connectError(servers, cause);
+      throw Broker.#connectError(settings, servers, cause);
     }
   }
 
-  static #connectError(servers: string, cause: unknown): DeqfleetError {
+  static #connectError({ tls }: NatsSettings, servers: string, cause: unknown): DeqfleetError {
     if (cause instanceof DeqfleetError) return cause;
-    const code = cause instanceof NatsError ? cause.code : "";
-    const message = DeqfleetError.messageOf(cause);
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const message = meaningOf(cause);
     if (code === "AUTHORIZATION_VIOLATION" || code === "BAD_CREDS" || code === "BAD_AUTHENTICATION") {
       return new InputError(
         `NATS at ${servers} refuses this client (${message}): check credentials, user and passwordFile, or tokenFile`,
         { cause },
       );
     }
-    if (code === "503") {
-      return new InputError(`NATS at ${servers} has no JetStream for this client: enable it`, { cause });
-    }
-    if (code === "SERVER_OPT_NA" || code === "TLS") {
+    if (code === "SERVER_OPT_NA" || code === "TLS" || certificateErrors.test(code)) {
       return new InputError(`NATS at ${servers} cannot be used over TLS as set (${message}): check tls`, {
         cause,
       });
     }
-    return new RetryableError(`NATS at ${servers} cannot be reached: ${message}`, { cause });
+    // A broker that misses a certificate closes the connection without a word that the client passes on.
+    const hint =
+      tls && tls.certificate === undefined && code === "TIMEOUT"
+        ? " (it may ask for a certificate: tls.certificate and tls.key)"
+        : "";
+    return new RetryableError(`NATS at ${servers} cannot be reached: ${message}${hint}`, { cause });
+  }
+
+  /** A cluster that starts does not answer before it has elected its leader. */
+  async #findJetStream(): Promise<void> {
+    await this.ask("looking for JetStream", async () => {
+      try {
+        await this.jsm.getAccountInfo();
+      } catch (cause) {
+        if (!(cause instanceof NatsError && cause.code === "503") || cause.api_error) throw cause;
+        throw new InputError(`NATS at ${this.#servers} has no JetStream for this client: enable it`, {
+          cause,
+        });
+      }
+    });
   }
 
   async #watchConnection(): Promise<void> {
@@ -162,7 +214,7 @@ export class Broker {
         this.#link.abort();
       }
       if (type === "reconnect") {
-        this.#link = new AbortController();
+        this.#link = newLink();
         reconnected();
       }
     }
@@ -204,6 +256,20 @@ export class Broker {
     }
   }
 
+  /** As {@link attempt}, for requests: their answers do not come any more once the connection is lost. */
+  ask<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+    return this.attempt(what, () => {
+      const { link } = this;
+      return new Promise<Result>((resolve, reject) => {
+        const lost = () => reject(NatsError.errorForCode("DISCONNECT"));
+        link.addEventListener("abort", lost, { once: true });
+        work()
+          .then(resolve, reject)
+          .finally(() => link.removeEventListener("abort", lost));
+      });
+    });
+  }
+
   async #reconnectedBefore(until: number): Promise<void> {
     const end = new AbortController();
     const left = Math.max(0, until - performance.now());
@@ -213,7 +279,7 @@ export class Broker {
   }
 
   #error(what: string, cause: unknown): DeqfleetError {
-    const message = `${what}: NATS at ${this.#servers}: ${DeqfleetError.messageOf(cause)}`;
+    const message = `${what}: NATS at ${this.#servers}: ${meaningOf(cause)}`;
     if (cause instanceof NatsError && cause.isPermissionError()) {
       return new InputError(`${message}; the user needs this permission`, { cause });
     }

@@ -15,7 +15,7 @@ import { z } from "zod";
 import { FatalError } from "../../../shared/errors.js";
 import { type WorkItem, workItemSchema } from "../../../shared/jobs/work-item.js";
 import type { TakenItem } from "../job-log.js";
-import type { Broker } from "./broker.js";
+import { type Broker, isNotFound, requestMilliseconds } from "./broker.js";
 import { acknowledge, giveBackAfter, pullSome, type StreamMessage } from "./pull.js";
 
 /** Publications without an answer yet. */
@@ -23,7 +23,6 @@ const publishedAtOnce = 256;
 const purgedAtOnce = 1000;
 /** Of one pull: a pull that the broker forgot (its leader changed) is asked again after this. */
 const pullMilliseconds = 5000;
-const requestMilliseconds = 2000;
 const json = JSONCodec<unknown>();
 
 export class ItemStream {
@@ -55,7 +54,7 @@ export class ItemStream {
         const msgID = `${job}.${item.generation}.${item.index}`;
         const data = json.encode(item);
         try {
-          await this.#broker.attempt(`publishing ${subject}`, () =>
+          await this.#broker.ask(`publishing ${subject}`, () =>
             this.#broker.js.publish(subject, data, { msgID }),
           );
         } catch (error) {
@@ -134,26 +133,53 @@ export class ItemStream {
         `stream ${this.#stream} holds an item of another version at ${message.sequence}: ${z.prettifyError(error)}`,
       );
     }
+    const { link } = this.#broker;
     return {
       item: data,
       delivery: message.delivery,
       working: () => {
         if (!this.#broker.link.aborted) this.#broker.connection.publish(message.reply, acknowledge.working);
       },
-      settle: () => this.#answer(message, acknowledge.settled),
-      giveBack: (delayMilliseconds) =>
-        this.#answer(
-          message,
-          delayMilliseconds > 0 ? giveBackAfter(delayMilliseconds) : acknowledge.giveBack,
-        ),
+      settle: () => this.#settle(message, link),
+      giveBack: (delayMilliseconds) => this.#giveBack(message, delayMilliseconds),
     };
   }
 
-  /** Resolves once the broker has it. An answer sent twice, or too late, is none the worse. */
-  async #answer(message: StreamMessage, answer: string): Promise<void> {
-    await this.#broker.attempt(`settling an item of ${message.subject}`, () =>
-      this.#broker.connection.request(message.reply, answer, { timeout: requestMilliseconds }),
-    );
+  /**
+   * A broker that was killed may have forgotten that it gave an item out, and then does not answer for it. What was taken over
+   * a connection that is lost is therefore removed from the stream, and so is what is not answered for.
+   * @param link of the connection over which it was taken
+   */
+  async #settle(message: StreamMessage, link: AbortSignal): Promise<void> {
+    let answered = !link.aborted;
+    await this.#broker.ask(`settling an item of ${message.subject}`, async () => {
+      if (!answered) return this.#remove(message);
+      answered = false;
+      await this.#broker.connection.request(message.reply, acknowledge.settled, {
+        timeout: requestMilliseconds,
+      });
+    });
+  }
+
+  async #remove({ sequence, data }: StreamMessage): Promise<void> {
+    const { streams } = this.#broker.jsm;
+    try {
+      const present = await streams.getMessage(this.#stream, { seq: sequence });
+      // A broker that lost its newest messages gives their numbers to others.
+      if (Buffer.compare(present.data, data) === 0)
+        await streams.deleteMessage(this.#stream, sequence, false);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /** Resolves once the broker has read it. One that it forgot it gave out comes again all the same. */
+  async #giveBack({ subject, reply }: StreamMessage, delayMilliseconds: number): Promise<void> {
+    const answer = delayMilliseconds > 0 ? giveBackAfter(delayMilliseconds) : acknowledge.giveBack;
+    await this.#broker.ask(`giving back an item of ${subject}`, () => {
+      this.#broker.connection.publish(reply, answer);
+      return this.#broker.connection.flush();
+    });
   }
 
   async backlog(job: string): Promise<{ readonly queued: number; readonly taken: number }> {
@@ -162,9 +188,14 @@ export class ItemStream {
   }
 
   #info(job: string): Promise<ConsumerInfo> {
-    return this.#broker.attempt(`counting items of ${job}`, async () => {
+    return this.#broker.ask(`counting items of ${job}`, async () => {
       await this.#consumer(job);
-      return this.#broker.jsm.consumers.info(this.#stream, job);
+      try {
+        return await this.#broker.jsm.consumers.info(this.#stream, job);
+      } catch (error) {
+        this.#consumers.delete(job);
+        throw error;
+      }
     });
   }
 
@@ -185,7 +216,7 @@ export class ItemStream {
       }
       for (const { reply } of messages) this.#broker.connection.publish(reply, acknowledge.settled);
       // Answers are taken in order: with the last one's all are there.
-      await this.#answer(last, acknowledge.settled);
+      await this.#settle(last, this.#broker.link);
     }
   }
 }

@@ -59,7 +59,7 @@ function parsed<Value>(schema: z.ZodType<Value>, data: Uint8Array, what: string)
 
 async function openStream(broker: Broker, config: Partial<StreamConfig> & { name: string }): Promise<void> {
   const { name, num_replicas } = config;
-  await broker.attempt(`opening the stream ${name}`, async () => {
+  await broker.ask(`opening the stream ${name}`, async () => {
     try {
       const present = await broker.jsm.streams.info(name);
       if (present.config.num_replicas !== num_replicas) {
@@ -216,9 +216,7 @@ export class NatsLog implements JobLog {
       );
     }
     const msgID = nuid.next();
-    await this.#broker.attempt(`publishing ${subject}`, () =>
-      this.#broker.js.publish(subject, data, { msgID }),
-    );
+    await this.#broker.ask(`publishing ${subject}`, () => this.#broker.js.publish(subject, data, { msgID }));
   }
 
   async *outcomes(
@@ -265,7 +263,7 @@ export class NatsLog implements JobLog {
     const exhumer = async () => {
       for (let index = left.pop(); index !== undefined; index = left.pop()) {
         const filter = this.#letters(name, index);
-        await this.#broker.attempt(`removing ${filter}`, () =>
+        await this.#broker.ask(`removing ${filter}`, () =>
           this.#broker.jsm.streams.purge(`${this.#prefix}-dead`, { filter }),
         );
       }

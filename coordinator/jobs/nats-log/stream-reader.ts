@@ -4,7 +4,7 @@
  */
 import { AckPolicy, DeliverPolicy, nuid, ReplayPolicy } from "nats";
 import { RetryableError } from "../../../shared/errors.js";
-import type { Broker } from "./broker.js";
+import { type Broker, isNotFound } from "./broker.js";
 import { pullSome, type StreamMessage } from "./pull.js";
 
 const batch = 256;
@@ -26,11 +26,11 @@ export interface Reading {
 
 /** Number of the last message; 0 without one. */
 async function lastSequence(broker: Broker, { stream, subject }: Reading): Promise<number> {
-  return broker.attempt(`reading ${subject}`, async () => {
+  return broker.ask(`reading ${subject}`, async () => {
     try {
       return (await broker.jsm.streams.getMessage(stream, { last_by_subj: subject })).seq;
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "404") return 0;
+      if (isNotFound(error)) return 0;
       throw error;
     }
   });

@@ -2,7 +2,7 @@
 export { addBlocks, addChannels, addRow, combineMasked, combineRiders, combineRows } from "./combine";
 export { cosinesOfPlane, planeOfCosines } from "./cosine-transform";
 export { setLayout } from "./layout";
-export { dot, gather, gatherRest, measureList, measureMasked } from "./measure";
+export { dot, gather, gatherRest, gatherWeighted, measureList, measureMasked } from "./measure";
 export { poolBlocks, poolChannels } from "./riders";
 export { scanMasked } from "./scan-masked";
 export { scanBlocks, scanChannels, scanRiders, scanRows, setRiders, setScan } from "./scan-rows";

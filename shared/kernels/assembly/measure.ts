@@ -14,6 +14,14 @@ export function gather(row: usize, positions: usize, count: i32, out: usize): vo
   }
 }
 
+/** Numbers of a row at the given positions (u32, in bytes), times their weights. */
+export function gatherWeighted(row: usize, positions: usize, weights: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    const at = <usize>i << 2;
+    f32.store(out + at, f32.load(weights + at) * f32.load(row + <usize>load<u32>(positions + at)));
+  }
+}
+
 /** What of a row's numbers lies in the null space: minus the rider whose place (u32, in bytes) is given, times its share. */
 export function gatherRest(
   row: usize,

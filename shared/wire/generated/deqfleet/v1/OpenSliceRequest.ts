@@ -10,6 +10,7 @@ export interface OpenSliceRequest {
   'begin'?: (number);
   'end'?: (number);
   'lane'?: (string);
+  'laneSocket'?: (string);
 }
 
 export interface OpenSliceRequest__Output {
@@ -20,4 +21,5 @@ export interface OpenSliceRequest__Output {
   'begin': (number);
   'end': (number);
   'lane': (string);
+  'laneSocket': (string);
 }

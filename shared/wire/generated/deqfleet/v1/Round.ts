@@ -11,6 +11,7 @@ export interface Round {
   'plain'?: (boolean);
   'restart'?: (boolean);
   'evaluateTo'?: (number);
+  'gram'?: (number | string)[];
   '_correctFrom'?: "correctFrom";
 }
 
@@ -23,5 +24,6 @@ export interface Round__Output {
   'plain': (boolean);
   'restart': (boolean);
   'evaluateTo': (number);
+  'gram': (number)[];
   '_correctFrom'?: "correctFrom";
 }

@@ -10,6 +10,7 @@ export interface RoundReport {
   'evaluations'?: (number);
   'seconds'?: (_deqfleet_v1_Seconds | null);
   'exit'?: (_deqfleet_v1_Tensor | null);
+  'gram'?: (number | string)[];
 }
 
 export interface RoundReport__Output {
@@ -19,4 +20,5 @@ export interface RoundReport__Output {
   'evaluations': (number);
   'seconds': (_deqfleet_v1_Seconds__Output | null);
   'exit': (_deqfleet_v1_Tensor__Output | null);
+  'gram': (number)[];
 }

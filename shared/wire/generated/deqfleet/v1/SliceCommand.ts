@@ -6,6 +6,8 @@ import type { Chunk as _deqfleet_v1_Chunk, Chunk__Output as _deqfleet_v1_Chunk__
 import type { Round as _deqfleet_v1_Round, Round__Output as _deqfleet_v1_Round__Output } from '../../deqfleet/v1/Round.js';
 import type { Serial as _deqfleet_v1_Serial, Serial__Output as _deqfleet_v1_Serial__Output } from '../../deqfleet/v1/Serial.js';
 import type { ReadState as _deqfleet_v1_ReadState, ReadState__Output as _deqfleet_v1_ReadState__Output } from '../../deqfleet/v1/ReadState.js';
+import type { StepRun as _deqfleet_v1_StepRun, StepRun__Output as _deqfleet_v1_StepRun__Output } from '../../deqfleet/v1/StepRun.js';
+import type { Recut as _deqfleet_v1_Recut, Recut__Output as _deqfleet_v1_Recut__Output } from '../../deqfleet/v1/Recut.js';
 
 export interface SliceCommand {
   'setup'?: (_deqfleet_v1_Setup | null);
@@ -14,7 +16,9 @@ export interface SliceCommand {
   'round'?: (_deqfleet_v1_Round | null);
   'serial'?: (_deqfleet_v1_Serial | null);
   'readState'?: (_deqfleet_v1_ReadState | null);
-  'command'?: "setup"|"setupTensor"|"chunk"|"round"|"serial"|"readState";
+  'give'?: (_deqfleet_v1_StepRun | null);
+  'recut'?: (_deqfleet_v1_Recut | null);
+  'command'?: "setup"|"setupTensor"|"chunk"|"round"|"serial"|"readState"|"give"|"recut";
 }
 
 export interface SliceCommand__Output {
@@ -24,5 +28,7 @@ export interface SliceCommand__Output {
   'round'?: (_deqfleet_v1_Round__Output | null);
   'serial'?: (_deqfleet_v1_Serial__Output | null);
   'readState'?: (_deqfleet_v1_ReadState__Output | null);
-  'command'?: "setup"|"setupTensor"|"chunk"|"round"|"serial"|"readState";
+  'give'?: (_deqfleet_v1_StepRun__Output | null);
+  'recut'?: (_deqfleet_v1_Recut__Output | null);
+  'command'?: "setup"|"setupTensor"|"chunk"|"round"|"serial"|"readState"|"give"|"recut";
 }

@@ -1,0 +1,34 @@
+/** What happens to jobs, as a coordinator tells it. */
+import type { JobEvent } from "../coordinator/jobs/job-runner.js";
+
+/** A line for people, the same as fields, and how much it matters. */
+export interface ToldEvent {
+  readonly line: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly level: "info" | "warn" | "error";
+}
+
+/** Describes an event. */
+export function describeJobEvent(event: JobEvent): ToldEvent {
+  const { spec, state, pausedBecause } = event.job;
+  const job = spec.name;
+  switch (event.event) {
+    case "job-changed": {
+      const why = pausedBecause === null ? "" : `: ${pausedBecause}`;
+      const level = state === "paused" ? "warn" : "info";
+      return { line: `job ${job} ${state}${why}`, fields: { job, state, pausedBecause }, level };
+    }
+    case "job-trouble":
+      return { line: `job ${job}: ${event.message}`, fields: { job }, level: "warn" };
+    case "item-outcome": {
+      const { key: picture, status, errors, index, deliveries, rounds, worker, seconds } = event.outcome;
+      const why = status === "done" ? `${seconds.toFixed(1)} s` : (errors.at(-1) ?? "");
+      const fields = { job, picture, index, status, deliveries, rounds, worker, seconds, errors };
+      return {
+        line: `job ${job}: ${picture} ${status}, ${why}`,
+        fields,
+        level: status === "done" ? "info" : "warn",
+      };
+    }
+  }
+}

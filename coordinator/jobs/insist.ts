@@ -1,0 +1,26 @@
+/** Asking the log again while it is unreachable. */
+import { setTimeout as delay } from "node:timers/promises";
+import { RetryableError } from "../../shared/errors.js";
+
+const shortestMilliseconds = 100;
+const longestMilliseconds = 10_000;
+
+/** Milliseconds before attempt number `attempt` + 1, doubling from `shortest` to `longest`. */
+export const backoff = (attempt: number, shortest: number, longest: number): number =>
+  Math.min(longest, shortest * 2 ** Math.min(attempt - 1, 30));
+
+/**
+ * Does something until it does not fail with RetryableError: it has to be something that may be done twice.
+ * @throws what `operation` throws that is no RetryableError, and the last RetryableError once the signal aborts
+ */
+export async function insist<Result>(operation: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await operation();
+    } catch (error) {
+      if (!(error instanceof RetryableError) || signal.aborted) throw error;
+      const milliseconds = backoff(attempt, shortestMilliseconds, longestMilliseconds);
+      await delay(milliseconds, undefined, { signal }).catch(() => {});
+    }
+  }
+}

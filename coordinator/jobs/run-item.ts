@@ -1,0 +1,173 @@
+/**
+ * One delivery of an item, to its outcome or back into the queue.
+ *
+ * Invariants:
+ * 1. An item is settled after its outcome is durable, and an outcome is recorded after its output is visible: whoever dies in
+ *    between leaves an item that comes again, whose output is then written again with the same bytes.
+ * 2. What ails a store is no fault of the item: its delivery waits until the job goes on, and holds no worker meanwhile.
+ * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them.
+ */
+import { crashPoint } from "../../shared/crash-point.js";
+import { DeqfleetError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
+import type { JobState } from "../../shared/jobs/job.js";
+import type { ItemOutcome, NotedStatus, OutcomeStatus, WorkItem } from "../../shared/jobs/work-item.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { backoff, insist } from "./insist.js";
+import type { JobLog, TakenItem } from "./job-log.js";
+import type { Tally } from "./tally.js";
+
+/** Before an item whose delivery failed is given out again: a second at first, doubling up to a minute. */
+const shortestRetryMilliseconds = 1000;
+const longestRetryMilliseconds = 60_000;
+
+/** What is known of a restored picture; see {@link ItemOutcome}. */
+export interface RestoredItem {
+  readonly output: string;
+  readonly sha256: string;
+  readonly worker: string;
+  readonly plan: string;
+  readonly rounds: number | null;
+  readonly evaluations: number | null;
+  readonly residual: number | null;
+  readonly consistency: number | null;
+  readonly psnr: number | null;
+  readonly ssim: number | null;
+}
+
+/** The reason of an item's signal when the job stopped being active before a worker had begun the item. */
+export class ItemWithdrawn extends RetryableError {}
+
+/** How an item is to be restored. */
+export interface Restoring {
+  /** Whether it gets a worker for itself: it may have brought down those it ran on before. */
+  readonly alone: boolean;
+  /** A worker has begun it. */
+  readonly onBegin: (worker: string) => void;
+  /** A round of its chain has ended. */
+  readonly onRound: (round: number, largestRatio: number) => void;
+}
+
+/**
+ * Restores an item: when this resolves its output is visible and durable.
+ * @throws PictureError if it cannot be restored, StoreUnavailableError if no item could be at present, RetryableError if it
+ *   may be elsewhere or later
+ */
+export type RestoreItem = (
+  item: WorkItem,
+  how: Restoring & { readonly signal: AbortSignal },
+) => Promise<RestoredItem>;
+
+/** The job of an item, as it is while the item is in hand. */
+export interface ItemContext {
+  readonly job: string;
+  readonly maxDeliveries: number;
+  readonly log: JobLog;
+  readonly tally: Tally;
+  /** @throws also {@link ItemWithdrawn} */
+  readonly restore: (item: WorkItem, how: Restoring) => Promise<RestoredItem>;
+  /** Aborts when this coordinator is to end: what it has in hand is given back. */
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** Waits while the job is paused. @returns its state then @throws the signal's reason */
+  proceed(): Promise<JobState>;
+  /** Pauses the job for a reason that all its items share. */
+  pause(reason: string): Promise<void>;
+  /** Its progress: begun on a worker, rounds, over. */
+  readonly onBegin: (worker: string) => void;
+  readonly onRound: (round: number, largestRatio: number) => void;
+  readonly onOutcome: (outcome: ItemOutcome) => void;
+}
+
+const nothingRestored = {
+  output: null,
+  sha256: null,
+  worker: null,
+  plan: null,
+  rounds: null,
+  evaluations: null,
+  residual: null,
+  consistency: null,
+  psnr: null,
+  ssim: null,
+};
+
+/** One line for the log of outcomes. */
+type Ending = Pick<ItemOutcome, "errors"> & {
+  readonly status: OutcomeStatus | NotedStatus;
+} & Partial<RestoredItem>;
+
+/** Runs a delivery. Rejects with RetryableError if the log is unreachable until the signal aborts: then it comes again. */
+export async function runItem(taken: TakenItem, context: ItemContext): Promise<void> {
+  crashPoint("after-take");
+  const { item, delivery } = taken;
+  const { job, log, tally, signal, now, maxDeliveries } = context;
+  const started = now();
+
+  const record = async (ending: Ending): Promise<void> => {
+    const at = now();
+    const outcome: ItemOutcome = {
+      index: item.index,
+      generation: item.generation,
+      key: item.key,
+      ...nothingRestored,
+      ...ending,
+      deliveries: delivery,
+      seconds: Math.max(0, (at.getTime() - started.getTime()) / 1000),
+      at: at.toISOString(),
+    };
+    await insist(() => log.record(job, outcome), signal);
+    if (tally.apply(outcome) || ending.status === "retried") context.onOutcome(outcome);
+  };
+  const settle = async (): Promise<void> => {
+    crashPoint("before-settle");
+    await insist(() => taken.settle(), signal);
+  };
+  const end = async (ending: Ending): Promise<void> => {
+    // Whoever else had it may have been quicker.
+    if (!tally.has(item.index, item.generation)) {
+      await record(ending);
+      crashPoint("after-outcome-recorded");
+    }
+    await settle();
+  };
+  const giveUp = async (errors: readonly string[]): Promise<void> => {
+    const letter = { item, errors, at: now().toISOString() };
+    await insist(() => log.bury(job, letter), signal);
+    await end({ status: "dead", errors: [...errors] });
+  };
+
+  for (;;) {
+    if (tally.has(item.index, item.generation)) return settle();
+    const errors = tally.errorsOf(item.index, item.generation);
+    if (delivery > maxDeliveries) {
+      const silent = `given out ${delivery - 1} times without an end: whoever had it died or was stopped`;
+      return giveUp(errors.length > 0 ? errors : [silent]);
+    }
+    let restored: RestoredItem;
+    try {
+      if ((await context.proceed()) === "cancelled")
+        return await end({ status: "dropped", errors: [...errors] });
+      const { onBegin, onRound } = context;
+      const alone = delivery > 1 && delivery === maxDeliveries;
+      restored = await context.restore(item, { alone, onBegin, onRound });
+    } catch (error) {
+      if (signal.aborted) return taken.giveBack(0);
+      if (error instanceof ItemWithdrawn) continue;
+      const message = DeqfleetError.messageOf(error);
+      if (error instanceof StoreUnavailableError) {
+        await context.pause(message);
+        continue;
+      }
+      const all = [...errors, message];
+      // Another worker would come to the same end.
+      if (error instanceof PictureError || error instanceof InputError) {
+        return end({ status: "failed", errors: all });
+      }
+      if (delivery >= maxDeliveries) return giveUp(all);
+      await record({ status: "retried", errors: all });
+      return taken.giveBack(backoff(delivery, shortestRetryMilliseconds, longestRetryMilliseconds));
+    }
+    crashPoint("after-output-written");
+    return end({ status: "done", errors: [...errors], ...restored });
+  }
+}

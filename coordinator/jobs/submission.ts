@@ -1,0 +1,132 @@
+/**
+ * Listing: from the pictures in a job's input store to items in its queue, in batches, so that memory does not grow with the
+ * dataset and the first pictures start while the rest is still being found.
+ *
+ * Invariants:
+ * 1. One coordinator lists a job at a time; another goes on from the cursor if it dies.
+ * 2. Items are published before the cursor moves past them. Whoever goes on after a crash in between publishes them again
+ *    under the same numbers, since stores list in the order of their keys; the tally counts each number once.
+ */
+import { crashPoint } from "../../shared/crash-point.js";
+import { InputError } from "../../shared/errors.js";
+import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
+import type { WorkItem } from "../../shared/jobs/work-item.js";
+import { formatOfPath, isMeasurementPath, pictureExtensions } from "../../shared/pictures/picture-format.js";
+import type { ObjectStore, StoredObject } from "../../shared/storage/object-store.js";
+import type { JobLog } from "./job-log.js";
+
+/** The first batch is small, so that work begins at once; they double up to the largest. */
+const firstBatch = 16;
+const largestBatch = 1024;
+
+/** Seconds after which a batch is published although it is not full. */
+const longestWait = 1;
+
+/** The path in a store's URI: of files as keys spell it. */
+const plain = (uri: string): string => (uri.startsWith("file://") ? decodeURIComponent(uri) : uri);
+
+const asFolder = (path: string): string => (path.endsWith("/") ? path : `${path}/`);
+
+/** Whether a key of the input store lies in the output store: outputs must not be taken for inputs. */
+function isOutput(key: string, input: string, output: string): boolean {
+  const [from, to] = [asFolder(plain(input)), asFolder(plain(output))];
+  return to !== from && to.startsWith(from) && key.startsWith(to.slice(from.length));
+}
+
+/** Whether an object of the input store is a picture of the job. Hidden files and folders are passed over. */
+export function isInput(
+  { key }: StoredObject,
+  spec: Pick<JobSpec, "input" | "output" | "restoration">,
+): boolean {
+  const { task } = spec.restoration.task;
+  const measured = task === "cs-hadamard" && !spec.restoration.simulate;
+  if (formatOfPath(key) === undefined && !(measured && isMeasurementPath(key))) return false;
+  if (key.split("/").some((part) => part.startsWith("."))) return false;
+  return !isOutput(key, spec.input, spec.output);
+}
+
+/** Objects looked at before a dataset is accepted without a picture having been seen. */
+const mostLookedAt = 10_000;
+
+/**
+ * Refuses what cannot be a dataset, as far as that can be told at once.
+ * @throws InputError if the input holds no picture, or the outputs would be written over the inputs; StoreUnavailableError if
+ *   it cannot be listed
+ */
+export async function checkDataset(
+  input: ObjectStore,
+  spec: Pick<JobSpec, "input" | "output" | "restoration">,
+): Promise<void> {
+  if (asFolder(plain(spec.input)) === asFolder(plain(spec.output))) {
+    throw new InputError(
+      `--out ${spec.output} is the input: restored pictures would be written over the damaged ones; choose another --out`,
+    );
+  }
+  let looked = 0;
+  for await (const object of input.list()) {
+    if (isInput(object, spec) || ++looked >= mostLookedAt) return;
+  }
+  throw new InputError(
+    `${spec.input} holds no picture deqfleet reads (${pictureExtensions.join(" ")}); hidden files do not count`,
+  );
+}
+
+/** What listing needs. */
+export interface Submission {
+  readonly log: JobLog;
+  readonly input: ObjectStore;
+  /** The job as it was last seen. */
+  readonly job: JobRecord;
+  /** Ends the listing between two batches. */
+  readonly signal: AbortSignal;
+  /** Seconds since an arbitrary moment. */
+  readonly now?: () => number;
+}
+
+/**
+ * Publishes what the job has not listed yet, until the listing is complete, the job is no longer active, or the signal aborts.
+ * @throws StoreUnavailableError if the input cannot be listed, RetryableError if the log is unreachable; what was published
+ *   before counts
+ */
+export async function submitItems(submission: Submission): Promise<void> {
+  const { log, input, signal, now = () => performance.now() / 1000 } = submission;
+  let { job } = submission;
+  const { name } = job.spec;
+  let size = firstBatch;
+  let batch: WorkItem[] = [];
+  let begun = now();
+
+  /** @returns whether to go on */
+  const publish = async (listedAll: boolean): Promise<boolean> => {
+    const items = batch;
+    batch = [];
+    if (items.length > 0) {
+      await log.publish(name, items);
+      crashPoint("after-items-published");
+    }
+    const from = job.listed;
+    const listed = from + items.length;
+    const cursor = items.at(-1)?.key ?? job.cursor;
+    job = await log.update(name, (present) =>
+      // Someone else went on: this coordinator was taken for dead. Both published the same items.
+      present.listed !== from || present.listedAll
+        ? undefined
+        : { ...present, listed, cursor, listedAll, updatedAt: new Date().toISOString() },
+    );
+    crashPoint("after-cursor");
+    size = Math.min(2 * size, largestBatch);
+    return job.listed === listed && job.state === "active" && !signal.aborted;
+  };
+
+  const after = job.cursor === null ? { signal } : { signal, after: job.cursor };
+  for await (const object of input.list(after)) {
+    if (signal.aborted) return;
+    if (!isInput(object, job.spec)) continue;
+    if (batch.length === 0) begun = now();
+    batch.push({ index: job.listed + batch.length, generation: 0, key: object.key, bytes: object.bytes });
+    if (batch.length >= size || now() - begun > longestWait) {
+      if (!(await publish(false))) return;
+    }
+  }
+  if (!signal.aborted) await publish(true);
+}

@@ -1,0 +1,123 @@
+/**
+ * What rounds have shown of the workers and of the wire, and what follows from it for the borders.
+ *
+ * Workers: seconds of a round = factor x (a + b states), a and b fitted over all workers' rounds, a factor for each worker
+ * whose speed differs from the others' by more than measurements do. The wire: what a round takes beyond its slowest
+ * worker, of which each slice had one tensor up and one down, as a moved state does; and once steps have been moved, what that took.
+ */
+import type { RoundReport } from "../../shared/chain/slice-host.js";
+import { type BorderPlan, type BorderQuestion, moveBorders } from "./move-borders.js";
+
+/** What the solver knows when it asks. */
+export type BorderSituation = Pick<BorderQuestion, "held" | "idle" | "work" | "rounds">;
+
+/** Decides where borders belong in the next round. */
+export interface BorderPolicy {
+  /** A round's reports, of the workers in the same order, and the seconds it took. */
+  observe(workers: readonly number[], reports: readonly RoundReport[], seconds: number): void;
+  /** What moving so many steps took. */
+  observeMove(steps: number, seconds: number): void;
+  /** The new borders; undefined: they stay. */
+  plan(situation: BorderSituation): BorderPlan | undefined;
+}
+
+/** Borders stay where the chain was cut first: for comparison. */
+export const fixedBorders: BorderPolicy = { observe: () => {}, observeMove: () => {}, plan: () => undefined };
+
+/** Rounds that are looked back on. */
+const remembered = 5;
+
+/** Speeds that differ by less are taken for equal: other work on a machine does as much. */
+const sameSpeed = 0.15;
+
+/** Share of the newest measurement in the wire's cost. */
+const newest = 0.5;
+
+interface Measured {
+  readonly states: number;
+  readonly seconds: number;
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+};
+
+/** a and b, neither negative, of the least squares of seconds = a + b states. */
+export function fitCost(points: readonly Measured[]): (states: number) => number {
+  const mean = (of: (point: Measured) => number) =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length;
+  const x = mean(({ states }) => states);
+  const y = mean(({ seconds }) => seconds);
+  const spread = mean(({ states }) => (states - x) ** 2);
+  const slope = mean(({ states, seconds }) => (states - x) * (seconds - y)) / spread;
+  // Rounds of one length say nothing of another: cost is then taken to grow with the states.
+  const b = spread === 0 || slope > y / x ? y / x : Math.max(0, slope);
+  const a = y - b * x;
+  return (states) => a + b * states;
+}
+
+export class BorderWatch implements BorderPolicy {
+  readonly #longest: number;
+  readonly #rounds = new Map<number, Measured[]>();
+  /** Seconds of the wire in the latest rounds. */
+  #wire: number[] = [];
+  #slices = 1;
+  /** As measured; undefined before anything has moved. */
+  #perStep: number | undefined;
+
+  /** @param longest steps a slice may have at most */
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
+
+  observe(workers: readonly number[], reports: readonly RoundReport[], seconds: number): void {
+    let slowest = 0;
+    let slices = 0;
+    for (const [i, { evaluations, seconds: spent }] of reports.entries()) {
+      slowest = Math.max(slowest, spent.total);
+      if (evaluations === 0) continue;
+      slices++;
+      const measured = this.#rounds.get(workers[i]) ?? [];
+      this.#rounds.set(
+        workers[i],
+        [...measured, { states: evaluations, seconds: spent.total }].slice(-remembered),
+      );
+    }
+    if (slices === 0) return;
+    this.#slices = slices;
+    this.#wire = [...this.#wire, Math.max(0, seconds - slowest)].slice(-remembered);
+  }
+
+  observeMove(steps: number, seconds: number): void {
+    const found = Math.max(0, seconds - this.#perMove) / steps;
+    this.#perStep = this.#perStep === undefined ? found : (1 - newest) * this.#perStep + newest * found;
+  }
+
+  /** A round may wait for a worker that another chain has, or for a thread that is busy: the least is the wire's own. */
+  get #perMove(): number {
+    return Math.min(...this.#wire);
+  }
+
+  plan(situation: BorderSituation): BorderPlan | undefined {
+    const points = [...this.#rounds.values()].flat();
+    if (points.length === 0) return undefined;
+    const cost = fitCost(points);
+    const factors = new Map<number, number>();
+    for (const [worker, rounds] of this.#rounds) {
+      factors.set(worker, median(rounds.map(({ states, seconds }) => seconds / cost(states))));
+    }
+    const usual = median([...factors.values()]);
+    const factorOf = (worker: number) => {
+      const factor = factors.get(worker) ?? usual;
+      return Math.abs(factor / usual - 1) <= sameSpeed ? usual : factor;
+    };
+    return moveBorders({
+      ...situation,
+      seconds: (worker, states) => (states === 0 ? 0 : factorOf(worker) * cost(states)),
+      perStep: this.#perStep ?? this.#perMove / this.#slices,
+      perMove: this.#perMove,
+      longest: this.#longest,
+    });
+  }
+}

@@ -1,0 +1,12 @@
+// Original file: proto/deqfleet/v1/jobs.proto
+
+
+export interface WatchRequest {
+  'name'?: (string);
+  'intervalMilliseconds'?: (number);
+}
+
+export interface WatchRequest__Output {
+  'name': (string);
+  'intervalMilliseconds': (number);
+}

@@ -1,0 +1,149 @@
+/** However borders move, and whatever is lost meanwhile, a chain's rounds are those of borders that stay. */
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type BorderPolicy, fixedBorders } from "../coordinator/solver/border-watch.js";
+import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
+import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
+import { type MethodName, methodNames } from "../shared/chain/method.js";
+import type { SliceHost } from "../shared/chain/slice-host.js";
+import { SliceEngine } from "../worker/engine/slice-engine.js";
+import { InProcessHost } from "../worker/in-process-host.js";
+import { LossyHost } from "./lossy-host.js";
+import { RandomBorders } from "./random-borders.js";
+import { relativeDistance } from "./seeded-values.js";
+import { SleepingFleet } from "./sleeping-fleet.js";
+import { operatorOf, taskSamples } from "./task-samples.js";
+import { toyChain } from "./toy-chain.js";
+import { brittleToy, smoothToy } from "./toy-networks.js";
+
+const never = new AbortController().signal;
+const exact = { tolerance: 1e-12, maxRounds: undefined };
+const samples = taskSamples.filter(({ size }) => size.height * size.width <= 64);
+
+let scan: PrefixScan;
+beforeAll(() => {
+  scan = new PrefixScan();
+});
+afterAll(() => scan.release());
+
+const inProcess = (width: number, gain: number): SliceHost =>
+  new InProcessHost(new SliceEngine(smoothToy(gain), { threads: 1 }), width);
+
+const cases = fc.record({
+  steps: fc.integer({ min: 2, max: 14 }),
+  sample: fc.constantFrom(...samples),
+  weights: fc.constantFrom({ etw: 0, nw: 0 }, { etw: 0.85, nw: 0.85 }),
+  seed: fc.integer({ min: 0, max: 1e6 }),
+});
+
+describe.each(methodNames)("method %s", (method: MethodName) => {
+  const moves = method !== "deqir";
+  // What rounding does to secants of states that hardly move any more is seen between fixed cuts as well.
+  const rounding = 1e-4;
+
+  it("does the same rounds with any borders and any moves of them", async () => {
+    let planned = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        cases,
+        fc.integer({ min: 2, max: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.option(fc.integer({ min: 2, max: 8 }), { nil: undefined }),
+        fc.double({ min: 0.1, max: 1.2, noNaN: true }),
+        fc.integer(),
+        async (more, width, maxRounds, window, gain, seed) => {
+          const chain = toyChain({ ...more, method });
+          const solve = (borders: BorderPolicy, workers: number) => {
+            const parts = {
+              host: inProcess(workers, gain),
+              scan,
+              operator: operatorOf(more.sample),
+              borders,
+            };
+            return solveTimeParallel(chain, { tolerance: 1e-12, maxRounds, window }, parts, never);
+          };
+          const fixed = await solve(fixedBorders, width);
+          const borders = new RandomBorders(seed);
+          const moving = await solve(borders, width);
+          planned += moving.moved;
+          expect(moving.moved).toBe(borders.planned);
+          // No residual meets the tolerance. In units of a state's noise, which near the picture is small: rounding looks larger.
+          const sizes = fixed.residuals.map((ratio) => ratio * exact.tolerance);
+          const largest = Math.max(1, ...sizes);
+          for (const [round, size] of sizes.entries()) {
+            const found = (moving.residuals[round] ?? 0) * exact.tolerance;
+            expect(Math.abs(found - size)).toBeLessThan(10 * rounding * largest);
+          }
+          expect(relativeDistance(moving.picture, fixed.picture)).toBeLessThan(rounding * largest);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(planned > 0).toBe(moves);
+  });
+
+  it("ends at the serial chain when slices are lost while borders move", async () => {
+    const losses = fc.array(
+      fc.record({
+        slice: fc.integer({ min: 0, max: 3 }),
+        round: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom("give" as const, "recut" as const)),
+      }),
+      { minLength: 1, maxLength: 4 },
+    );
+    let lost = 0;
+    await fc.assert(
+      fc.asyncProperty(losses, fc.integer({ min: 0, max: 1e6 }), async (some, seed) => {
+        const chain = toyChain({ steps: 12, method, seed });
+        const inner = inProcess(4, 0.8);
+        const serial = await solveSerial(chain, inner, 0, never);
+        const host = new LossyHost(inner, some);
+        const borders = new RandomBorders(seed);
+        const parts = { host, scan, operator: operatorOf(taskSamples[0]), borders };
+        const solution = await solveTimeParallel(chain, exact, parts, never);
+        expect(solution.converged).toBe(true);
+        lost += solution.losses;
+        expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(
+          method === "deqir" ? 2e-3 : 2e-4,
+        );
+      }),
+      { numRuns: 40 },
+    );
+    expect(lost).toBeGreaterThan(20);
+  });
+});
+
+it("falls back to plain iteration with borders moving all the while", async () => {
+  let fallbacks = 0;
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    const chain = toyChain({ steps: 10, method: "picard", seed });
+    const host = new InProcessHost(new SliceEngine(brittleToy(0.5), { threads: 1 }), 4);
+    const serial = await solveSerial(chain, host, 0, never);
+    const parts = { host, scan, operator: operatorOf(taskSamples[0]), borders: new RandomBorders(seed) };
+    const moving = await solveTimeParallel(chain, exact, parts, never);
+    if (moving.fallback) fallbacks++;
+    expect(moving.moved).toBeGreaterThan(0);
+    expect(relativeDistance(moving.picture, serial.picture)).toBeLessThan(1e-3);
+  }
+  expect(fallbacks).toBeGreaterThan(0);
+});
+
+describe("over gRPC", () => {
+  let fleet: SleepingFleet;
+  beforeAll(async () => {
+    fleet = await SleepingFleet.start(4, () => 0);
+  });
+  afterAll(() => fleet.close());
+
+  it("gives the picture of borders that stay", async () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const chain = toyChain({ steps: 14, method: "secant", seed });
+      const parts = { host: fleet.host(0, 4), scan, operator: operatorOf(taskSamples[0]) };
+      const fixed = await solveTimeParallel(chain, exact, { ...parts, borders: fixedBorders }, never);
+      const borders = new RandomBorders(seed);
+      const moving = await solveTimeParallel(chain, exact, { ...parts, borders }, never);
+      expect(moving.moved).toBeGreaterThan(0);
+      expect(moving.rounds).toBe(fixed.rounds);
+      expect(relativeDistance(moving.picture, fixed.picture)).toBeLessThan(1e-5);
+    }
+  });
+});

@@ -1,0 +1,252 @@
+/** Jobs as users run them: coordinator and workers as processes, the command line, folders and object storage. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { crashPoints } from "../../shared/crash-point.js";
+import { itemOutcomeSchema } from "../../shared/jobs/work-item.js";
+import { packageRoot } from "../../shared/package-root.js";
+import { ClusterFixture } from "../cluster-fixture.js";
+import { cutPictures, filesBelow } from "../faults/dataset.js";
+import { Supervised } from "../faults/supervised.js";
+import { ModelFolder, smoothModel } from "../models.js";
+import { type S3Server, startS3Server } from "../s3-server.js";
+import type { ServiceProcess } from "../service-process.js";
+import { temporaryFolder } from "../small-pictures.js";
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
+const models = new ModelFolder();
+const model = models.write("smooth.onnx", smoothModel());
+const cluster = new ClusterFixture();
+afterEach(() => cluster.close());
+afterAll(() => models.remove());
+
+const task = ["--task", "sr-average", "--scale", "4", "--simulate", "--steps", "3", "--model", model];
+
+/** A command of the program. @returns what it printed, and its exit code */
+async function deqfleet(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
+  try {
+    return { ...(await run(process.execPath, [program, ...args])), code: 0 };
+  } catch (error) {
+    return error as { stdout: string; stderr: string; code: number };
+  }
+}
+
+async function startCoordinator(
+  folder: string,
+  ...flags: string[]
+): Promise<{ process: ServiceProcess; address: string }> {
+  const started = cluster.start(
+    ...["coordinator", "--listen", "127.0.0.1:0", "--heartbeat", "0.1", "--data", join(folder, "jobs")],
+    ...flags,
+  );
+  const [, address] = await started.prints(/reached at (\S+?)(?:,|\s)/);
+  return { process: started, address };
+}
+
+const outcomesOf = async (name: string, at: string[]) => {
+  const { stdout } = await deqfleet("results", name, ...at);
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => itemOutcomeSchema.parse(JSON.parse(line)));
+};
+
+describe("a job", () => {
+  it("restores what can be restored, says what cannot, and goes on when it is mended", async () => {
+    const folder = await temporaryFolder();
+    await cutPictures(join(folder, "in"), 6, 32);
+    const broken = join(folder, "in", "broken.png");
+    await writeFile(broken, "no picture");
+    const { address } = await startCoordinator(folder);
+    const at = ["--coordinator", address];
+    cluster.worker([address], model);
+    const submit = [
+      "submit",
+      join(folder, "in"),
+      "--out",
+      join(folder, "out"),
+      "--name",
+      "photos",
+      ...task,
+      ...at,
+    ];
+    expect((await deqfleet(...submit)).stdout).toMatch(/^submitted photos/);
+    const watched = await deqfleet("watch", "photos", ...at);
+    expect(watched.code).toBe(1);
+    expect(watched.stdout).toMatch(/photos finished: 6 of 7 restored, 1 failed\n$/);
+
+    const outcomes = await outcomesOf("photos", at);
+    expect(outcomes.filter(({ status }) => status === "done")).toHaveLength(6);
+    expect(outcomes.find(({ key }) => key === "broken.png")).toMatchObject({
+      status: "failed",
+      errors: [expect.stringContaining("broken.png")],
+    });
+    const { outputs } = await filesBelow(join(folder, "out"));
+    expect(outputs.filter((name) => !name.startsWith("measurements"))).toHaveLength(6);
+
+    // The same again goes on; anything else is refused with the difference.
+    expect((await deqfleet(...submit)).stdout).toMatch(
+      /^photos goes on \(finished\): 6 of 7 restored, 1 failed/,
+    );
+    const other = await deqfleet(...submit, "--seed", "7");
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/exists with other settings \(restoration\.seed: then 0, now 7\)/);
+
+    await writeFile(
+      broken,
+      readFileSync(join(folder, "in", outputs.find((name) => name.startsWith("shelf"))!)),
+    );
+    expect((await deqfleet("retry", "photos", "--failed", ...at)).code).toBe(0);
+    const again = await deqfleet("watch", "photos", ...at);
+    expect(again).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/photos finished: 7 of 7 restored\n$/),
+    });
+    const csv = (await deqfleet("results", "photos", "--format", "csv", ...at)).stdout;
+    expect(csv.split("\r\n").filter((line) => line.includes(",done,"))).toHaveLength(7);
+  });
+
+  it("asks for a token on the public API, and for none on the fleet's own port", async () => {
+    const folder = await temporaryFolder();
+    const [token, tokens] = ["0123456789abcdef0123456789abcdef", join(folder, "tokens")];
+    await writeFile(tokens, `${token}\n`);
+    await writeFile(join(folder, "wrong"), "0123456789abcdef0123456789abcdee\n");
+    const { process, address } = await startCoordinator(
+      folder,
+      "--api",
+      "127.0.0.1:0",
+      "--api-tokens",
+      tokens,
+    );
+    const [, port] = await process.prints(/API on port (\d+)/);
+    const open = ["jobs", "--coordinator", `127.0.0.1:${port}`];
+    expect(await deqfleet(...open)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/asks for a token/),
+    });
+    expect(await deqfleet(...open, "--token-file", join(folder, "wrong"))).toMatchObject({ code: 2 });
+    expect(await deqfleet(...open, "--token-file", tokens)).toMatchObject({ code: 0, stdout: "no jobs\n" });
+    expect(await deqfleet("jobs", "--coordinator", address)).toMatchObject({ code: 0 });
+    expect(process.output).not.toContain(token);
+  });
+});
+
+describe("a job on object storage", () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Server();
+    await server.makeBucket("pictures");
+  });
+  afterAll(() => server.close());
+
+  it("reads and writes it, waits while it is away, and goes on", async () => {
+    const environment = { ...server.environment, AWS_ENDPOINT_URL_S3: server.endpoint };
+    for (const [name, value] of Object.entries(environment)) process.env[name] = value;
+    try {
+      const folder = await temporaryFolder();
+      await cutPictures(join(server.folderOf("pictures"), "in"), 5, 32);
+      const { process: coordinator, address } = await startCoordinator(folder);
+      const at = ["--coordinator", address];
+      await deqfleet(
+        "submit",
+        "s3://pictures/in",
+        "--out",
+        "s3://pictures/out",
+        "--name",
+        "s3",
+        ...task,
+        ...at,
+      );
+      await coordinator.prints(/job s3 active/);
+      await server.stop();
+      // Only now somebody to do it: nothing of it was done before.
+      cluster.worker([address], model);
+      await coordinator.prints(/job s3 paused: .*s3:\/\/pictures/, 90_000);
+      await server.restart();
+      const watched = await deqfleet("watch", "s3", ...at);
+      expect(watched).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/s3 finished: 5 of 5 restored\n$/),
+      });
+      const outputs = await readdir(join(server.folderOf("pictures"), "out"), { recursive: true });
+      expect(
+        outputs.filter((name) => name.endsWith(".png") && !name.startsWith("measurements")),
+      ).toHaveLength(5);
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name];
+    }
+  });
+});
+
+describe("a crash", () => {
+  it.each(crashPoints)(
+    "at the point %s loses nothing, doubles nothing, leaves no half file",
+    async (point) => {
+      const folder = await temporaryFolder();
+      await cutPictures(join(folder, "in"), 8, 32);
+      await mkdir(join(folder, "out"));
+      const port = 20_000 + Math.floor(Math.random() * 20_000);
+      const at = ["--coordinator", `127.0.0.1:${port}`];
+      // The first process dies at the point, the one after it does not.
+      let armed = 0;
+      const environment = () => (armed++ === 0 ? { DEQFLEET_CRASH_POINT: `${point}:2` } : {});
+      const inWorker = point === "before-rename";
+      const coordinator = new Supervised({
+        name: "coordinator",
+        args: [
+          "coordinator",
+          "--listen",
+          `127.0.0.1:${port}`,
+          "--heartbeat",
+          "0.1",
+          "--silence",
+          "2",
+          "--data",
+          join(folder, "jobs"),
+        ],
+        ...(inWorker ? {} : { environment }),
+      });
+      const worker = new Supervised({
+        name: "worker",
+        args: ["worker", "--name", "w", ...at, "--model", model, "--threads", "1", "--measure", "0"],
+        ...(inWorker ? { environment } : {}),
+      });
+      try {
+        await expect.poll(() => coordinator.output, { timeout: 30_000 }).toMatch(/reached at/);
+        // Two jobs, so that points of a submission are passed twice.
+        for (const name of ["one", "two"]) {
+          const submit = [
+            "submit",
+            join(folder, "in"),
+            "--out",
+            join(folder, "out", name),
+            "--name",
+            name,
+            ...task,
+            ...at,
+          ];
+          await expect
+            .poll(async () => (await deqfleet(...submit)).code, { timeout: 60_000, interval: 500 })
+            .toBe(0);
+        }
+        for (const name of ["one", "two"]) {
+          await expect
+            .poll(async () => (await deqfleet("watch", name, ...at)).code, { timeout: 60_000, interval: 500 })
+            .toBe(0);
+          const outcomes = await outcomesOf(name, at);
+          expect(outcomes.map(({ index }) => index).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+          const { outputs } = await filesBelow(join(folder, "out", name));
+          expect(outputs.filter((file) => !file.startsWith("measurements"))).toHaveLength(8);
+        }
+        expect((inWorker ? worker : coordinator).restarts).toBe(1);
+      } finally {
+        await Promise.all([coordinator.stop(), worker.stop()]);
+      }
+    },
+  );
+});
