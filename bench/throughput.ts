@@ -4,10 +4,11 @@
  *   npm run build && npm run bench:throughput [-- --model prior --size 64 --steps 25 --workers 2 --batches 1,2,4,8]
  *
  * Three contenders take turns on the same pictures, each with one process of one thread per worker:
- * - bare: as many plain processes as there are workers, each with half of the pictures (bench/bare-loop.ts);
- * - chains: a coordinator that has whole chains solved by its workers;
- * - restore: `deqfleet restore` from files to files, report included.
- * The processor seconds of each (bare / chains / restore) tell the cost apart from who else uses the machine.
+ * - bare: as many plain processes as there are workers, each with its share of the pictures (bench/bare-loop.ts);
+ * - pictures: workers that restore whole pictures from file to file, as a coordinator hands them out;
+ * - restore: `deqfleet restore`, with hashes of inputs and model, journal and report.
+ * Who goes first changes from turn to turn. The ratios are medians over the turns, each with the lowest and highest. The processor
+ * seconds of each contender, over all its processes, tell the cost apart from who else uses the machine.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -18,16 +19,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
-import { WorkerSlots } from "../coordinator/fleet/worker-slots.js";
+import { picturesAhead, WorkerSlots } from "../coordinator/fleet/worker-slots.js";
 import type { Fleet } from "../coordinator/fleet.js";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { runRestore } from "../coordinator/restore/run.js";
-import { solveSerial } from "../coordinator/solver/solve-chain.js";
 import { workerEnvironment } from "../coordinator/worker-environment.js";
 import { batchLimits } from "../shared/chain/batch-limits.js";
 import { resolveRestoreSettings } from "../shared/config/restore-settings.js";
 import { collectAtOnce, collectionFlags } from "../shared/garbage-collection.js";
+import type { Restoration } from "../shared/jobs/job.js";
 import { packageRoot } from "../shared/package-root.js";
+import { defaultMaxPixels } from "../shared/pictures/decode.js";
 import type { BareResult, BareTask } from "./bare-loop.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
@@ -81,6 +83,7 @@ async function makeInputs(): Promise<string> {
   return inputs;
 }
 const inputs = await makeInputs();
+let runs = 0;
 
 /** Seconds until the last of the processes is done. */
 async function runBare(processes: readonly ChildProcess[], batch: number, count = pictures): Promise<number> {
@@ -93,21 +96,40 @@ async function runBare(processes: readonly ChildProcess[], batch: number, count 
   return Math.max(...(await Promise.all(results)));
 }
 
-async function runChains({ host }: Fleet, batch: number, count = pictures): Promise<number> {
-  const slots = new WorkerSlots<number>({ chains: count, ahead: 1 });
+const restoration: Restoration = {
+  task: chain.task,
+  simulate: false,
+  ...chain.schedule,
+  ...chain.weights,
+  seed: 0,
+  method: chain.method,
+  tol: 0.1,
+  maxRounds: null,
+  window: null,
+  plan: "serial",
+  maxPixels: defaultMaxPixels,
+};
+
+async function runPictures(fleet: Fleet, batch: number, count = pictures): Promise<number> {
+  const out = join(folder, `out-${runs++}`);
+  const slots = new WorkerSlots<number>({ chains: count });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, batchLimits(batch));
-  const pseudoInverse = Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i / 50));
+  const file = (path: string) => ({ store: null, key: path });
   const started = performance.now();
-  const solve = async (_: unknown, i: number) => {
-    const { worker, release } = await slots.acquire(canvas, false, signal);
-    await solveSerial({ ...chain, pseudoInverse, pictureId: `${i}.png` }, host, worker, signal);
-    release();
+  const numbers = Array.from({ length: count }, (_, i) => i).values();
+  const restoreThem = async () => {
+    for (const i of numbers) {
+      const { worker, release } = await slots.acquire(canvas, false, signal);
+      const input = file(join(inputs, `${i}.png`));
+      const picture = { pictureId: `${i}.png`, restoration, input, output: file(join(out, `${i}.png`)) };
+      await fleet.restore(worker, { ...picture, measurement: undefined, mask: undefined }, signal);
+      release();
+    }
   };
-  await Promise.all(Array.from({ length: count }, solve));
+  await Promise.all(Array.from({ length: workers * (batch + picturesAhead) }, restoreThem));
   return (performance.now() - started) / 1000;
 }
 
-let runs = 0;
 async function runFiles(fleet: Fleet, batch: number): Promise<number> {
   const options = { out: join(folder, `out-${runs++}`), task: "colorize", plan: "serial" } as const;
   const surroundings = { cwd: folder, defaultModel: modelPath };
@@ -146,26 +168,30 @@ for (const batch of values.batches.split(",").map(Number)) {
   const fleet = await startLocalFleet({ workers, threads: 1, modelPath, signal, batch: batchLimits(batch) });
   const contenders = [
     () => runBare(bare, batch),
-    () => runChains(fleet, batch),
+    () => runPictures(fleet, batch),
     () => runFiles(fleet, batch),
   ];
   // Sessions are built, code is compiled, memory is touched.
-  await runBare(bare, batch, workers);
-  await runChains(fleet, batch, workers);
+  await runBare(bare, batch, workers * batch);
+  await runPictures(fleet, batch, workers * batch);
   const own = [process.pid, ...fleet.workers().map(({ pid }) => pid)];
   const pids = [bare.map(({ pid }) => pid ?? 0), own, own];
   const seconds: number[][] = contenders.map(() => []);
   const processor = contenders.map(() => 0);
   for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const [i, contender] of contenders.entries()) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const i = (repeat + turn) % contenders.length;
       const before = processorSeconds(pids[i]);
-      seconds[i].push(await contender());
+      seconds[i].push(await contenders[i]());
       processor[i] += processorSeconds(pids[i]) - before;
     }
   }
   const perSecond = seconds.map((all) => pictures / median(all));
-  const ratio = (i: number) => median(seconds[i].map((s, r) => seconds[0][r] / s)).toFixed(3);
-  const each = processor.map((sum) => (sum / pictures / repeats).toFixed(4));
+  const ratio = (i: number) => {
+    const all = seconds[i].map((s, r) => seconds[0][r] / s);
+    return `${median(all).toFixed(3)} (${Math.min(...all).toFixed(3)} to ${Math.max(...all).toFixed(3)})`;
+  };
+  const each = processor.map((sum) => ((1000 * sum) / pictures / repeats).toFixed(2));
   rows.push([
     String(batch),
     ...perSecond.map((rate) => rate.toFixed(3)),
@@ -181,11 +207,11 @@ console.log(
     [
       "batch",
       "bare loops, pictures/s",
-      "chains",
+      "pictures",
       "restore",
-      "chains / bare",
+      "pictures / bare",
       "restore / bare",
-      "processor s a picture",
+      "processor ms a picture",
     ],
     rows,
   ),
