@@ -208,7 +208,10 @@ describe("trouble", () => {
     });
     await expect(run).rejects.toThrow(FatalError);
     const report = reportSchema.parse(JSON.parse(await readFile(join(out, "report.json"), "utf8")));
-    expect(report.run).toMatchObject({ status: "failed", counts: { failed: 1, cancelled: 2 } });
+    // The next chain is at work before the first one's picture is written, and may be done by then.
+    const { failed, cancelled, done } = report.run.counts;
+    expect(report.run.status).toBe("failed");
+    expect([failed, cancelled + done, cancelled > 0]).toEqual([1, 2, true]);
     expect(report.run.error).toContain(join(out, "a.png"));
     expect(fleet.closed).toBe(true);
   });
