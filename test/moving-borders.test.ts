@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BorderPolicy, fixedBorders } from "../coordinator/solver/border-watch.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
-import { type MethodName, methodNames } from "../shared/chain/method.js";
+import { type MethodName, methodNames, methods } from "../shared/chain/method.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
 import { InProcessHost } from "../worker/in-process-host.js";
@@ -37,7 +37,7 @@ const cases = fc.record({
 });
 
 describe.each(methodNames)("method %s", (method: MethodName) => {
-  const moves = method !== "deqir";
+  const moves = methods[method].mixing === undefined;
   // What rounding does to secants of states that hardly move any more is seen between fixed cuts as well.
   const rounding = 1e-4;
 
@@ -103,7 +103,8 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
         expect(solution.converged).toBe(true);
         lost += solution.losses;
         expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(
-          method === "deqir" ? 2e-3 : 2e-4,
+          // Mixing carries states farther away before they are exact.
+          moves ? 2e-4 : 4e-3,
         );
       }),
       { numRuns: 40 },

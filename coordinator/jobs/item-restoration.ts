@@ -62,7 +62,8 @@ class StoredItems implements JobRestoration {
       // Times are counted in evaluations: how workers compare is for the borders to find out.
       workers: workers.map(() => (states: number) => states),
       wire: { perRound: 0, perTensor: 0 },
-    };
+      unit: "evaluations",
+    } as const;
     return choosePlan(question).chosen === "time-parallel";
   }
 

@@ -107,8 +107,12 @@ function wholeChains({ pictures, workers, batch, steps }: PlanQuestion): PlanOpt
     (cost) => (count: number) =>
       steps * (Math.floor(count / full) * cost(full) + (count % full > 0 ? cost(count % full) : 0)),
   );
-  // A picture is as likely to be on a worker as that worker is fast.
-  const rates = workers.map((cost) => 1 / cost(full));
+  // A picture is as likely to be on a worker as that worker is fast; few pictures are on the fastest ones.
+  const busy = Math.min(workers.length, Math.ceil(pictures / full));
+  const rates = workers
+    .map((cost) => 1 / cost(full))
+    .sort((a, b) => b - a)
+    .slice(0, busy);
   const rate = rates.reduce((sum, r) => sum + r, 0);
   return {
     plan: "serial",
@@ -116,7 +120,7 @@ function wholeChains({ pictures, workers, batch, steps }: PlanQuestion): PlanOpt
     slices: 1,
     groups: workers.map((_, worker) => [worker]),
     seconds: makespan(pictures, times),
-    latency: (steps * workers.length) / rate,
+    latency: (steps * busy) / rate,
     evaluations: steps,
   };
 }

@@ -4,7 +4,7 @@ import { inProcessFleet } from "../../test/in-process-fleet.js";
 import { SleepingFleet } from "../../test/sleeping-fleet.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import type { Fleet } from "../fleet.js";
-import { cacheFolder, curvesOf, measuredSize, workerCosts } from "./worker-costs.js";
+import { cacheFolder, curvesOf, learnCosts, measuredSize, workerCosts } from "./worker-costs.js";
 
 const signal = new AbortController().signal;
 const size = { height: 64, width: 64 };
@@ -52,6 +52,19 @@ describe("workerCosts", () => {
     ];
     for (const other of others) await workerCosts({ ...question, ...other });
     expect(measured()).toBe(1 + others.length);
+  });
+
+  it("learns from the calls of a run, batch by batch", async () => {
+    const { fleet } = await countedFleet();
+    const question = { fleet, runtime: "1.0", size, folder: await temporaryFolder(), signal };
+    await workerCosts({ ...question, measure: true });
+    const worked = { ...fleet, measure: async () => [[point(4, 3), point(8, 6)], []] };
+    await learnCosts({ ...question, fleet: worked });
+    const known = await workerCosts({ ...question, measure: false });
+    expect(known?.curves.map((cost) => [1, 4, 8].map(cost))).toEqual([
+      [1, 3, 6],
+      [2, 4, expect.closeTo(20 / 3)],
+    ]);
   });
 
   it("measures nothing it is not asked to, and plans on where the cache cannot be written", async () => {

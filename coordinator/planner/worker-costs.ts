@@ -72,10 +72,11 @@ export function curvesOf(workers: readonly (readonly CostPoint[])[], size: Pictu
   });
 }
 
-/** @returns undefined if the workers cannot be asked, or nothing is known and nothing was to be measured */
-export async function workerCosts(question: CostQuestion): Promise<WorkerCosts | undefined> {
-  const { fleet, runtime, size, folder, measure, signal } = question;
-  if (!fleet.measure) return undefined;
+/** Where what is known of a question is kept, and the size that it is known for. */
+function placeOf({ fleet, runtime, size, folder }: Omit<CostQuestion, "measure" | "signal">): {
+  readonly path: string;
+  readonly at: PictureSize;
+} {
   const { hash, sizeMultiple, fixedSize } = fleet.network;
   const at = fixedSize ?? measuredSize(size, sizeMultiple);
   const machine = [hostname(), cpus()[0]?.model ?? ""];
@@ -83,7 +84,34 @@ export async function workerCosts(question: CostQuestion): Promise<WorkerCosts |
   const key = createHash("sha256")
     .update(JSON.stringify([hash, at, runtime, machine, workers]))
     .digest("hex");
-  const path = join(folder, "costs", `${key}.json`);
+  return { path: join(folder, "costs", `${key}.json`), at };
+}
+
+/**
+ * Keeps what calls have cost in the run that ends: the next one is planned by it. Costs measured on a machine that was busy at that
+ * moment are corrected so.
+ */
+export async function learnCosts(question: Omit<CostQuestion, "measure">): Promise<void> {
+  const { fleet, signal } = question;
+  const { path, at } = placeOf(question);
+  if (!fleet.measure) return;
+  const known =
+    (await readCosts(path, fleet.host.width)) ?? Array.from({ length: fleet.host.width }, () => []);
+  const newest = await fleet.measure(0, at, signal);
+  const merged = known.map((points, worker) => {
+    const found = new Map(points.map((point) => [point.batch, point]));
+    for (const point of newest[worker]) found.set(point.batch, point);
+    return [...found.values()].sort((a, b) => a.batch - b.batch);
+  });
+  // A curve begins with one state.
+  if (merged.every(([first]) => first?.batch === 1)) await writeCosts(path, merged);
+}
+
+/** @returns undefined if the workers cannot be asked, or nothing is known and nothing was to be measured */
+export async function workerCosts(question: CostQuestion): Promise<WorkerCosts | undefined> {
+  const { fleet, size, measure, signal } = question;
+  if (!fleet.measure) return undefined;
+  const { path, at } = placeOf(question);
   const known = await readCosts(path, fleet.host.width);
   if (known) return { curves: curvesOf(known, size), source: "cached" };
   if (!measure) return undefined;

@@ -98,8 +98,8 @@ export async function restorePicture(
       const attempt = ++attempts;
       try {
         restored = await attemptOnce(attempt, () => {
-          // Whole pictures wait for a worker before that.
-          if (plan === "serial" && attempt === 1) started = performance.now();
+          // Pictures wait for a worker before that.
+          if (attempt === 1) started = performance.now();
           observer.attempt(attempt);
         });
       } catch (error) {

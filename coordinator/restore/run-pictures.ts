@@ -13,6 +13,7 @@ import { openStore } from "../../shared/storage/open-store.js";
 import { picturesAhead, WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
 import { planRun, type RunPlan } from "../planner/plan-run.js";
+import { learnCosts } from "../planner/worker-costs.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
 import { expectedCanvas } from "./expected-canvas.js";
 import type { Journal } from "./journal.js";
@@ -85,13 +86,9 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const { pending, settings, mask, maskHash, fleet, signal, onPlan } = run;
   const workers = fleet.host.width;
   const limits = batchLimits(settings.batch);
-  const plan = await planRun({
-    ...{ settings, fleet, limits, signal },
-    pictures: pending.length,
-    size: await expectedCanvas(pending[0].place.input, settings, fleet.network),
-    runtime: describeVersions().onnxruntime,
-    folder: run.cache,
-  });
+  const size = await expectedCanvas(pending[0].place.input, settings, fleet.network);
+  const known = { fleet, size, signal, runtime: describeVersions().onnxruntime, folder: run.cache };
+  const plan = await planRun({ ...known, settings, limits, pictures: pending.length, measure: "if-needed" });
   onPlan(plan);
   const slots = new WorkerSlots<number>({ chains: pending.length, ahead: picturesAhead });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
@@ -129,6 +126,8 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     Array.from({ length: lanes }, (_, i) => lane({ ...shared, turns: turns[i % turns.length] })),
   );
   await scan.release();
+  // A run that was stopped has other worries, and one that could not tell leaves the next one as wise as itself.
+  if (!stopped.aborted) await learnCosts(known).catch(() => {});
   const failure = ended.find((result) => result.status === "rejected");
   if (failure) throw asFatal(failure.reason);
 }

@@ -193,7 +193,8 @@ describe("trouble", () => {
   });
 
   it("stops when the output cannot be written, and still writes the report", async () => {
-    const { folder, out } = await dataset("a.png", "b.png", "c.png");
+    const names = Array.from({ length: 12 }, (_, i) => `${String.fromCharCode(97 + i)}.png`);
+    const { folder, out } = await dataset(...names);
     // A folder where the first output belongs.
     await mkdir(join(out, "a.png"), { recursive: true });
     const fleet = await inProcessFleet(1);
@@ -202,13 +203,14 @@ describe("trouble", () => {
       out,
       task: "colorize",
       workers: 1,
-      // One picture at a time: whole chains would all be under way.
+      // Few pictures at a time: whole chains would all be under way.
       plan: "time-parallel",
       startFleet: async () => fleet,
     });
     await expect(run).rejects.toThrow(FatalError);
     const report = reportSchema.parse(JSON.parse(await readFile(join(out, "report.json"), "utf8")));
-    expect(report.run).toMatchObject({ status: "failed", counts: { failed: 1, cancelled: 2 } });
+    expect(report.run).toMatchObject({ status: "failed", counts: { failed: 1 } });
+    expect(report.run.counts.cancelled).toBeGreaterThan(4);
     expect(report.run.error).toContain(join(out, "a.png"));
     expect(fleet.closed).toBe(true);
   });
