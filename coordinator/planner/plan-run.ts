@@ -21,6 +21,8 @@ export interface RunQuestion {
   readonly size: PictureSize;
   readonly limits: BatchLimits;
   readonly runtime: string;
+  /** Measure costs that are not known: where they can change the choice, or in any case, for the times. */
+  readonly measure: "if-needed" | "always";
   /** Folder of the cache. */
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -52,7 +54,8 @@ export async function planRun(run: RunQuestion): Promise<RunPlan> {
   const extremes = [evaluation, constant].map(
     (cost) => choosePlan({ ...question, workers: question.workers.map(() => cost) }).chosen,
   );
-  const measure = requested === "auto" && extremes[0] !== extremes[1];
+  const needed = requested === "auto" && extremes[0] !== extremes[1];
+  const measure = run.measure === "always" || needed;
   const { runtime, folder } = run;
   const costs = await workerCosts({ fleet, runtime, size, folder, measure, signal });
   if (!costs) return { ...choosePlan(question), costs: "unknown" };

@@ -94,15 +94,17 @@ function placeOf({ fleet, runtime, size, folder }: Omit<CostQuestion, "measure" 
 export async function learnCosts(question: Omit<CostQuestion, "measure">): Promise<void> {
   const { fleet, signal } = question;
   const { path, at } = placeOf(question);
-  const known = await readCosts(path, fleet.host.width);
-  if (!fleet.measure || !known) return;
+  if (!fleet.measure) return;
+  const known =
+    (await readCosts(path, fleet.host.width)) ?? Array.from({ length: fleet.host.width }, () => []);
   const newest = await fleet.measure(0, at, signal);
   const merged = known.map((points, worker) => {
     const found = new Map(points.map((point) => [point.batch, point]));
     for (const point of newest[worker]) found.set(point.batch, point);
     return [...found.values()].sort((a, b) => a.batch - b.batch);
   });
-  await writeCosts(path, merged);
+  // A curve begins with one state.
+  if (merged.every(([first]) => first?.batch === 1)) await writeCosts(path, merged);
 }
 
 /** @returns undefined if the workers cannot be asked, or nothing is known and nothing was to be measured */

@@ -47,7 +47,17 @@ export async function planRestore(request: PlanRequest): Promise<PlannedRestore>
   try {
     const size = await expectedCanvas(places[0].input, settings, fleet.network);
     const runtime = describeVersions().onnxruntime;
-    const plan = await planRun({ settings, fleet, pictures, size, limits, runtime, folder: cache, signal });
+    const plan = await planRun({
+      settings,
+      fleet,
+      pictures,
+      size,
+      limits,
+      runtime,
+      folder: cache,
+      signal,
+      measure: "always",
+    });
     return { plan, pictures, size, ...shape };
   } finally {
     await fleet.close();

@@ -88,7 +88,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const limits = batchLimits(settings.batch);
   const size = await expectedCanvas(pending[0].place.input, settings, fleet.network);
   const known = { fleet, size, signal, runtime: describeVersions().onnxruntime, folder: run.cache };
-  const plan = await planRun({ ...known, settings, limits, pictures: pending.length });
+  const plan = await planRun({ ...known, settings, limits, pictures: pending.length, measure: "if-needed" });
   onPlan(plan);
   const slots = new WorkerSlots<number>({ chains: pending.length, ahead: picturesAhead });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
