@@ -2,8 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { GraphBuilder } from "../shared/onnx/graph-builder.js";
 
+/** Its card says so: without one, pictures would be padded to 64x64, and small ones not be small. */
+const card = { sizeMultiple: 8 };
+
 /**
- * Writes a model with eps = clip(x, -1, 1): one cheap operator, nonlinear, so that the rounds do not end early.
+ * Writes a model, and its card beside it, with eps = clip(x, -1, 1): one cheap operator, nonlinear, so that the rounds do not end early.
  * The timesteps enter the lower limit with weight zero, since unused inputs are dropped.
  */
 export async function writeNullModel(path: string): Promise<void> {
@@ -15,4 +18,5 @@ export async function writeNullModel(path: string): Promise<void> {
   const clipped = g.node("Clip", [x, g.node("Add", [nothing, number(-1)]), number(1)]);
   g.output("eps", clipped, ["N", 3, "H", "W"]);
   await writeFile(path, g.build());
+  await writeFile(path.replace(/\.onnx$/, ".json"), JSON.stringify(card));
 }

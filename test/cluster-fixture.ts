@@ -15,7 +15,7 @@ export interface WatchedCoordinator extends Coordinator {
   has(...names: string[]): Promise<void>;
 }
 
-const waitMilliseconds = 60_000;
+const waitMilliseconds = 100_000;
 
 export class ClusterFixture {
   readonly #closing: (() => Promise<void>)[] = [];

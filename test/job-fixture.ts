@@ -1,11 +1,11 @@
-/** A coordinator's jobs over real parts: the embedded log, folder stores, and workers that copy. */
+/** A coordinator's jobs over real parts: the embedded log or another one, folder stores, and workers that copy. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { EmbeddedLog } from "../coordinator/jobs/embedded-log/embedded-log.js";
 import { JobEngine } from "../coordinator/jobs/job-engine.js";
-import type { DeadLetter } from "../coordinator/jobs/job-log.js";
+import type { DeadLetter, JobLog } from "../coordinator/jobs/job-log.js";
 import type { JobEvent } from "../coordinator/jobs/job-runner.js";
 import { openJobStores } from "../coordinator/jobs/job-stores.js";
 import type { JobRecord, JobSpec } from "../shared/jobs/job.js";
@@ -21,7 +21,7 @@ export interface JobFixture {
   readonly folder: string;
   readonly input: string;
   readonly output: string;
-  readonly log: EmbeddedLog;
+  readonly log: JobLog;
   readonly engine: JobEngine;
   readonly pool: SeatPool;
   readonly events: JobEvent[];
@@ -46,14 +46,21 @@ export interface JobFixture {
 
 /** Opens one in a new folder, or in that of one before it. */
 export async function openJobFixture(
-  options: { readonly seats?: number; readonly members?: number; readonly folder?: string } = {},
+  options: {
+    readonly seats?: number;
+    readonly members?: number;
+    readonly folder?: string;
+    /** Default: the embedded log, in the folder. */
+    readonly openLog?: () => Promise<JobLog>;
+  } = {},
 ): Promise<JobFixture> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "deqfleet-jobs-")));
   const input = join(folder, "in");
   const output = join(folder, "out");
   await mkdir(input, { recursive: true });
   await mkdir(output, { recursive: true });
-  const log = await EmbeddedLog.open(join(folder, "log"));
+  const { openLog = () => EmbeddedLog.open(join(folder, "log")) } = options;
+  const log = await openLog();
   const pool = new SeatPool(fixtureModel, options.members ?? 2, options.seats ?? 4);
   const events: JobEvent[] = [];
   const begun: string[] = [];
@@ -130,7 +137,7 @@ export async function openJobFixture(
     close: async () => {
       await engine.close();
       await log.close();
-      await rm(folder, { recursive: true });
+      await rm(folder, { recursive: true, force: true });
     },
   };
   return fixture;

@@ -96,7 +96,7 @@ export async function callRegistry(
     accepted = true;
     const { heartbeatMilliseconds, silenceMilliseconds } = order.accepted;
     const beat = () => {
-      if (!call.destroyed) call.write({ heartbeat: heartbeat() });
+      if (!call.destroyed && !call.writableEnded) call.write({ heartbeat: heartbeat() });
     };
     beating = setInterval(beat, heartbeatMilliseconds);
     onAccepted({ beat });
