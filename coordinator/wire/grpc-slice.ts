@@ -73,6 +73,8 @@ export class GrpcSlice implements Slice {
   ) {
     this.#worker = worker;
     this.#call = call;
+    // A worker that is given up may still be there and silent: whoever waits at the socket learns it from the call's end.
+    for (const end of ["error", "end", "close"]) call.once(end, () => this.#socket?.close());
     const events = new FrameReader<SliceEvent__Output>(call);
     this.#streams = {
       next: () => events.next(),

@@ -171,12 +171,15 @@ describe("what goes wrong keeps its kind", () => {
     expect(error).toMatchObject({ message: expect.stringContaining("/no/such/folder") });
   });
 
-  it("a store that cannot be written to is every picture's trouble", async () => {
+  it("a key that cannot be written is that picture's trouble, a store that is gone every picture's", async () => {
     const { channel } = await worker();
     const { output, picture } = await stored();
     await writeFile(join(output, "deep"), "a file where a folder has to be");
-    const restoring = restoreOnWorker(channel, { ...picture, measurement: undefined }, never);
-    await expect(restoring).rejects.toThrow(StoreUnavailableError);
+    const restore = () => restoreOnWorker(channel, { ...picture, measurement: undefined }, never);
+    await expect(restore()).rejects.toThrow(PictureError);
+    // The worker has the store open by now.
+    await rm(output, { recursive: true });
+    await expect(restore()).rejects.toThrow(StoreUnavailableError);
   });
 
   it("a file of this machine that cannot be written ends the run", async () => {
