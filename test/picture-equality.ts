@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { clampedPsnr, photoNames, photoTasks } from "../bench/photo-chain.js";
 import type { PhotoChainSettings, PhotoSolver } from "../bench/photo-solver.js";
+import { fixedBorders } from "../coordinator/solver/border-watch.js";
 import { type MethodName, methodNames, methods } from "../shared/chain/method.js";
 import { defaultTolerance } from "../shared/config/restore-settings.js";
 import { relativeDistance } from "./seeded-values.js";
@@ -84,13 +85,21 @@ export async function expectExactPicture(
 
 const bytes = (picture: Float32Array) => Buffer.from(picture.buffer, picture.byteOffset, picture.byteLength);
 
-/** Two runs give the same bytes. */
+/** Two runs give the same bytes, where the borders stay: moves follow measured times. */
 export async function expectSameBytesAgain(
   solver: PhotoSolver,
   { workers, ...settings }: SharedChain,
 ): Promise<void> {
   const run = async () =>
-    (await solver.timeParallel(settings, asIs(settings.method), solver.host(workers))).picture;
+    (
+      await solver.timeParallel(
+        settings,
+        asIs(settings.method),
+        solver.host(workers),
+        undefined,
+        fixedBorders,
+      )
+    ).picture;
   expect(bytes(await run()).equals(bytes(await run()))).toBe(true);
 }
 
