@@ -95,17 +95,6 @@ export class CoordinatorMetrics {
     labelNames: ["task"] as const,
     buckets: residualBuckets,
   });
-  readonly wireBytes = new Counter({
-    ...this.#in,
-    name: "deqfleet_wire_bytes_total",
-    help: "Bytes of tensors exchanged with workers over gRPC.",
-    labelNames: ["direction"] as const,
-  });
-  readonly wireSeconds = new Counter({
-    ...this.#in,
-    name: "deqfleet_wire_seconds_total",
-    help: "Seconds that cut chains spent between their workers' computing: exchange and waiting.",
-  });
   readonly jobs = new Gauge({
     ...this.#in,
     name: "deqfleet_jobs",
