@@ -172,7 +172,9 @@ describe("reaching the broker", () => {
   });
 
   it("over TLS is refused where the broker offers none", async () => {
-    const url = server.url.replace("127.0.0.1", "localhost");
+    const plain = await startNatsServer();
+    onTestFinished(() => plain.close());
+    const url = plain.url.replace("127.0.0.1", "localhost");
     for (const insisting of [{ servers: [url], tls: {} }, { servers: [url.replace("nats:", "tls:")] }]) {
       const opening = NatsLog.open(settings(insisting));
       await expect(opening).rejects.toThrow(InputError);
