@@ -63,18 +63,22 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
             return solveTimeParallel(chain, { tolerance: 1e-12, maxRounds, window }, parts, never);
           };
           const fixed = await solve(fixedBorders, width);
+          const otherCut = await solve(fixedBorders, width - 1);
           const borders = new RandomBorders(seed);
           const moving = await solve(borders, width);
           planned += moving.moved;
           expect(moving.moved).toBe(borders.planned);
           // No residual meets the tolerance. In units of a state's noise, which near the picture is small: rounding looks larger.
-          const sizes = fixed.residuals.map((ratio) => ratio * exact.tolerance);
-          const largest = Math.max(1, ...sizes);
-          for (const [round, size] of sizes.entries()) {
-            const found = (moving.residuals[round] ?? 0) * exact.tolerance;
-            expect(Math.abs(found - size)).toBeLessThan(10 * rounding * largest);
-          }
-          expect(relativeDistance(moving.picture, fixed.picture)).toBeLessThan(rounding * largest);
+          const sizes = (of: typeof fixed) => of.residuals.map((ratio) => ratio * exact.tolerance);
+          const largest = Math.max(1, ...sizes(fixed));
+          const furthest = (of: typeof fixed) =>
+            Math.max(...sizes(fixed).map((size, round) => Math.abs((sizes(of)[round] ?? 0) - size)));
+          // Some chains carry rounding far: how far is seen where they are cut elsewhere, and nothing moves.
+          const carried = 30 * furthest(otherCut);
+          expect(furthest(moving)).toBeLessThan(Math.max(10 * rounding * largest, carried));
+          expect(relativeDistance(moving.picture, fixed.picture)).toBeLessThan(
+            Math.max(rounding * largest, 30 * relativeDistance(otherCut.picture, fixed.picture)),
+          );
         },
       ),
       { numRuns: 60 },

@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import { RetryableError } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
+import type { PictureSize } from "../../shared/operators/task.js";
 import type { WorkerChannel } from "../wire/worker-channel.js";
 import type { MemberDescription } from "./worker-pool.js";
 
@@ -51,6 +52,14 @@ export class Member {
   /** Takes note of what network calls cost it. */
   learn(costs: readonly CostPoint[]): void {
     for (const point of costs) this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
+  }
+
+  /** Seconds of one state in its largest measured call, of the size nearest to a canvas; undefined: none was measured. */
+  secondsPerState({ height, width }: PictureSize): number | undefined {
+    const pixels = height * width;
+    const unlike = (point: CostPoint) => Math.abs(Math.log((point.height * point.width) / pixels));
+    const [best] = [...this.#costs.values()].sort((a, b) => unlike(a) - unlike(b) || b.batch - a.batch);
+    return best && (best.seconds * pixels) / (best.batch * best.height * best.width);
   }
 
   /** It is gone: whatever it holds fails at once. */

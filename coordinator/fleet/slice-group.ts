@@ -5,6 +5,7 @@
  */
 import type { Slice, SliceHost, SliceSpec } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
+import type { PictureSize } from "../../shared/operators/task.js";
 import type { Member } from "./member.js";
 import type { SliceGroup } from "./worker-pool.js";
 import type { WorkerSlot, WorkerSlots } from "./worker-slots.js";
@@ -45,6 +46,10 @@ export class LeasedGroup implements SliceGroup, SliceHost {
 
   workers(): readonly string[] {
     return [...new Set(this.#seats.map(({ slot }) => slot.worker.name))];
+  }
+
+  pace(worker: number, canvas: PictureSize): number | undefined {
+    return this.#seats[worker].slot.worker.secondsPerState(canvas);
   }
 
   async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {

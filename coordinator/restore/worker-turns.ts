@@ -19,6 +19,7 @@ import type {
   StepRun,
 } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
+import type { PictureSize } from "../../shared/operators/task.js";
 
 /** A promise and what resolves it. */
 class Latch {
@@ -108,6 +109,10 @@ export class Turn implements SliceHost {
   /** Resolves when the first worker is free. */
   ready(): Promise<void> {
     return Promise.race(this.#free);
+  }
+
+  pace(worker: number, canvas: PictureSize): number | undefined {
+    return this.#inner.pace?.(this.#workers[worker], canvas);
   }
 
   async open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice> {

@@ -6,6 +6,7 @@
  * worker, of which each slice had one tensor up and one down, as a moved state does; and once steps have been moved, what that took.
  */
 import type { RoundReport } from "../../shared/chain/slice-host.js";
+import { sameSpeed } from "./cut-chain.js";
 import { type BorderPlan, type BorderQuestion, moveBorders } from "./move-borders.js";
 
 /** What the solver knows when it asks. */
@@ -26,9 +27,6 @@ export const fixedBorders: BorderPolicy = { observe: () => {}, observeMove: () =
 
 /** Rounds that are looked back on. */
 const remembered = 5;
-
-/** Speeds that differ by less are taken for equal: other work on a machine does as much. */
-const sameSpeed = 0.15;
 
 /** Share of the newest measurement in the wire's cost. */
 const newest = 0.5;

@@ -94,7 +94,7 @@ export async function solveTimeParallel(
   const clock = new RoundClock();
   const schedule = noiseSchedule(chain.schedule);
   const { steps } = schedule;
-  const cut = cutChain(steps, host.width);
+  const cut = cutChain(steps, host.width, (worker) => host.pace?.(worker, chain.canvas));
   const longest = Math.max(...cut.map(({ begin, end }) => end - begin));
   const borders = parts.borders ?? new BorderWatch(longest);
   const slices = await OpenSlices.open(chain, cut, host, signal);

@@ -12,7 +12,7 @@
 
 import type { ScheduleSettings } from "../diffusion/noise-schedule.js";
 import type { NoiseWeights } from "../diffusion/step.js";
-import type { TaskSettings } from "../operators/task.js";
+import type { PictureSize, TaskSettings } from "../operators/task.js";
 import type { StepJacobian } from "./jacobian.js";
 import type { MethodName } from "./method.js";
 
@@ -170,6 +170,11 @@ export interface SliceHost {
   readonly width: number;
   /** The chain that comes after this one; undefined: there never is one. */
   readonly next?: NextChain | undefined;
+  /**
+   * Seconds that the evaluation of one state takes a worker, as far as is known. Only the ratios of workers count.
+   * Left out: nothing is known of any.
+   */
+  pace?(worker: number, canvas: PictureSize): number | undefined;
   /** Opens a slice of a chain on worker `index`. */
   open(spec: SliceSpec, index: number, signal: AbortSignal): Promise<Slice>;
 }
