@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BorderPolicy, fixedBorders } from "../coordinator/solver/border-watch.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
-import { solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
+import { type RoundProgress, solveSerial, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
 import { type MethodName, methodNames, methods } from "../shared/chain/method.js";
 import type { SliceHost } from "../shared/chain/slice-host.js";
 import { SliceEngine } from "../worker/engine/slice-engine.js";
@@ -43,6 +43,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
 
   it("does the same rounds with any borders and any moves of them", async () => {
     let planned = 0;
+    let compared = 0;
     await fc.assert(
       fc.asyncProperty(
         cases,
@@ -53,14 +54,17 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
         fc.integer(),
         async (more, width, maxRounds, window, gain, seed) => {
           const chain = toyChain({ ...more, method });
-          const solve = (borders: BorderPolicy, workers: number) => {
+          const solve = async (borders: BorderPolicy, workers: number) => {
             const parts = {
               host: inProcess(workers, gain),
               scan,
               operator: operatorOf(more.sample),
               borders,
             };
-            return solveTimeParallel(chain, { tolerance: 1e-12, maxRounds, window }, parts, never);
+            const limits = { tolerance: 1e-12, maxRounds, window };
+            const done: number[] = [];
+            const note = (progress: RoundProgress) => done.push(progress.done);
+            return { ...(await solveTimeParallel(chain, limits, parts, never, note)), done };
           };
           const fixed = await solve(fixedBorders, width);
           const otherCut = await solve(fixedBorders, width - 1);
@@ -68,14 +72,25 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           const moving = await solve(borders, width);
           planned += moving.moved;
           expect(moving.moved).toBe(borders.planned);
+          // Whether a residual vanishes altogether, which makes a state final and shifts the window, is up to rounding.
+          const alike = fixed.done.findIndex(
+            (done, i) => done !== moving.done[i] || done !== otherCut.done[i],
+          );
+          const rounds = alike < 0 ? fixed.done.length : alike + 1;
           // No residual meets the tolerance. In units of a state's noise, which near the picture is small: rounding looks larger.
           const sizes = (of: typeof fixed) => of.residuals.map((ratio) => ratio * exact.tolerance);
           const largest = Math.max(1, ...sizes(fixed));
           const furthest = (of: typeof fixed) =>
-            Math.max(...sizes(fixed).map((size, round) => Math.abs((sizes(of)[round] ?? 0) - size)));
+            Math.max(
+              ...sizes(fixed)
+                .slice(0, rounds)
+                .map((size, k) => Math.abs(sizes(of)[k] - size)),
+            );
           // Some chains carry rounding far: how far is seen where they are cut elsewhere, and nothing moves.
           const carried = 30 * furthest(otherCut);
           expect(furthest(moving)).toBeLessThan(Math.max(10 * rounding * largest, carried));
+          if (alike >= 0) return;
+          compared++;
           expect(relativeDistance(moving.picture, fixed.picture)).toBeLessThan(
             Math.max(rounding * largest, 30 * relativeDistance(otherCut.picture, fixed.picture)),
           );
@@ -84,6 +99,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
       { numRuns: 60 },
     );
     expect(planned > 0).toBe(moves);
+    expect(compared).toBeGreaterThan(30);
   });
 
   it("ends at the serial chain when slices are lost while borders move", async () => {
