@@ -25,25 +25,17 @@ const sampledNumbers = 2048;
 /** Smaller states, those of 64x64 pictures and below, are measured whole. */
 const wholeUpTo = 12288;
 
-/** Neighbours that are sampled together: to look at four numbers of a cache line costs little more than to look at one. */
-const together = 4;
-
-/**
- * Neighbours at random in each of equally long runs, about {@link sampledNumbers} numbers in all; all candidates if there are fewer,
- * and never none.
- */
+/** One of every run of `count / sampledNumbers` candidates; all if there are fewer, and never none. */
 function jittered(candidates: (index: number) => number, count: number): number[] {
-  if (count <= sampledNumbers) return Array.from({ length: Math.max(1, count) }, (_, i) => candidates(i));
-  const groups = sampledNumbers / together;
-  const run = count / groups;
+  const samples = Math.max(1, Math.min(count, sampledNumbers));
+  const run = count / samples;
   const counter = new Uint32Array(4);
-  return Array.from({ length: groups }, (_, group) => {
+  return Array.from({ length: samples }, (_, index) => {
     counter.fill(0);
-    counter[0] = group;
+    counter[0] = index;
     philox4x32(counter, 0, 0);
-    const first = Math.floor(group * run + (counter[0] / 0x100000000) * (run - together));
-    return Array.from({ length: together }, (_, i) => candidates(Math.max(0, first) + i));
-  }).flat();
+    return candidates(Math.min(count - 1, Math.floor((index + counter[0] / 0x100000000) * run)));
+  });
 }
 
 const itself = (index: number): number => index;
