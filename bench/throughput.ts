@@ -6,7 +6,7 @@
  * Three contenders take turns on the same pictures, each with one process of one thread per worker:
  * - bare: as many plain processes as there are workers, each with its share of the pictures (bench/bare-loop.ts);
  * - pictures: workers that restore whole pictures from file to file, as a coordinator hands them out;
- * - restore: `deqfleet restore`, with hashes of inputs and model, journal and report.
+ * - restore: `deqfleet restore`, with hashes of inputs and model, log and report.
  * Who goes first changes from turn to turn. The ratios are medians over the turns, each with the lowest and highest. The processor
  * seconds of each contender, over all its processes, tell the cost apart from who else uses the machine.
  */

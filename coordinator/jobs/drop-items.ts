@@ -1,7 +1,7 @@
 /** Cancelling: items that nobody has begun get the outcome `dropped`, so that the manifest has a line for every item listed. */
 import type { JobRecord } from "../../shared/jobs/job.js";
 import type { ItemOutcome } from "../../shared/jobs/work-item.js";
-import type { JobLog } from "./job-log.js";
+import type { JobLog, TakenItem } from "./job-log.js";
 import type { Tally } from "./tally.js";
 
 /** Items dropped at a time. */
@@ -47,6 +47,25 @@ export const droppedOutcome = (
   at,
 });
 
+/** Gives items in hand the outcome `dropped`, unless they have one, and settles them. @throws RetryableError */
+export async function dropTaken(
+  taken: readonly TakenItem[],
+  name: string,
+  { log, tally, now }: Pick<Dropping, "log" | "tally" | "now">,
+): Promise<void> {
+  await Promise.all(
+    taken.map(async (one) => {
+      const { item, delivery } = one;
+      if (!tally.has(item.index, item.generation)) {
+        const outcome = droppedOutcome(item, delivery - 1, now().toISOString());
+        await log.record(name, outcome);
+        tally.apply(outcome);
+      }
+      await one.settle();
+    }),
+  );
+}
+
 /**
  * Drops what is in the queue, and what comes back to it, until every item has an outcome or the signal aborts.
  * @throws RetryableError if the log is unreachable
@@ -55,16 +74,6 @@ export async function dropItems({ log, job, tally, signal, now, ended }: Droppin
   const { name } = job.spec;
   while (!signal.aborted && !ended()) {
     const taken = await log.take(name, batchItems, { waitMilliseconds, signal });
-    await Promise.all(
-      taken.map(async (one) => {
-        const { item, delivery } = one;
-        if (!tally.has(item.index, item.generation)) {
-          const outcome = droppedOutcome(item, delivery - 1, now().toISOString());
-          await log.record(name, outcome);
-          tally.apply(outcome);
-        }
-        await one.settle();
-      }),
-    );
+    await dropTaken(taken, name, { log, tally, now });
   }
 }

@@ -53,7 +53,7 @@ export function manifestJsonLines(outcomes: AsyncIterable<StandingOutcome>): Asy
 /** RFC 4180: a cell with a comma, a quote or a line break is quoted, quotes in it are doubled. */
 const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
-function cellOf(value: StandingOutcome[keyof StandingOutcome]): string {
+function cellOf(value: StandingOutcome[(typeof manifestColumns)[number]]): string {
   if (value === null) return "";
   if (typeof value === "object") return value.length === 0 ? "" : quoted(JSON.stringify(value));
   return quoted(String(value));

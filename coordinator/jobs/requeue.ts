@@ -43,7 +43,38 @@ const requeuedLine = (outcome: ItemOutcome, generation: number, at: string): Ite
     deliveries: 0,
     seconds: 0,
     at,
+    inputSha256: undefined,
+    course: undefined,
   });
+
+/** What is published again, and for whom. */
+export interface PublishAgain extends Pick<Requeueing, "log" | "tally" | "now"> {
+  readonly name: string;
+  readonly generation: number;
+  /** In the order in which they are to be given out. */
+  readonly items: readonly WorkItem[];
+  /** Of those among the items that have one: it does not count any more. */
+  readonly outcomes: readonly ItemOutcome[];
+}
+
+/** Publishes items, and takes the outcomes back that they had. @throws RetryableError if the log is unreachable */
+export async function publishAgain(again: PublishAgain): Promise<void> {
+  const { log, tally, now, name, generation, items, outcomes } = again;
+  if (outcomes.length > 0) {
+    await log.exhume(
+      name,
+      outcomes.map(({ index }) => index),
+    );
+  }
+  await log.publish(name, items);
+  await Promise.all(
+    outcomes.map(async (outcome) => {
+      const line = requeuedLine(outcome, generation, now().toISOString());
+      await log.record(name, line);
+      tally.apply(line);
+    }),
+  );
+}
 
 /**
  * Publishes the items whose outcome is one of those the job's record names, and says so in the record when all of them are.
@@ -62,16 +93,7 @@ export async function requeueItems({ log, input, job, tally, signal, now }: Requ
       const bytes = (await input.describe(key, { signal }))?.bytes ?? 0;
       items.push({ index, generation, key, bytes });
     }
-    await log.exhume(
-      name,
-      items.map(({ index }) => index),
-    );
-    await log.publish(name, items);
-    for (const outcome of batch) {
-      const line = requeuedLine(outcome, generation, now().toISOString());
-      await log.record(name, line);
-      tally.apply(line);
-    }
+    await publishAgain({ log, tally, now, name, generation, items, outcomes: batch });
     batch = [];
   };
 

@@ -10,15 +10,25 @@
 import { crashPoint } from "../../shared/crash-point.js";
 import { DeqfleetError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
-import type { ItemOutcome, NotedStatus, OutcomeStatus, WorkItem } from "../../shared/jobs/work-item.js";
+import type {
+  ChainCourse,
+  ItemOutcome,
+  NotedStatus,
+  OutcomeStatus,
+  WorkItem,
+} from "../../shared/jobs/work-item.js";
 import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import { backoff, insist } from "./insist.js";
 import type { JobLog, TakenItem } from "./job-log.js";
 import type { Tally } from "./tally.js";
 
-/** Before an item whose delivery failed is given out again: a second at first, doubling up to a minute. */
-const shortestRetryMilliseconds = 1000;
-const longestRetryMilliseconds = 60_000;
+/** Milliseconds before an item whose delivery failed is given out again: doubling from the shortest to the longest. */
+export interface RetryTimes {
+  readonly shortest: number;
+  readonly longest: number;
+}
+
+const usualRetryTimes: RetryTimes = { shortest: 1000, longest: 60_000 };
 
 /** What is known of a restored picture; see {@link ItemOutcome}. */
 export interface RestoredItem {
@@ -32,6 +42,10 @@ export interface RestoredItem {
   readonly consistency: number | null;
   readonly psnr: number | null;
   readonly ssim: number | null;
+  /** Default: since the delivery. */
+  readonly seconds?: number;
+  readonly inputSha256?: string;
+  readonly course?: ChainCourse;
 }
 
 /** The reason of an item's signal when the job stopped being active before a worker had begun the item. */
@@ -61,8 +75,10 @@ export type RestoreItem = (
 export interface ItemContext {
   readonly job: string;
   readonly maxDeliveries: number;
-  readonly log: JobLog;
+  readonly log: Pick<JobLog, "record" | "bury">;
   readonly tally: Tally;
+  /** Default: a second to a minute. */
+  readonly retryTimes?: RetryTimes;
   /** @throws also {@link ItemWithdrawn} */
   readonly restore: (item: WorkItem, how: Restoring) => Promise<RestoredItem>;
   /** Aborts when this coordinator is to end: what it has in hand is given back. */
@@ -101,6 +117,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
   crashPoint("after-take");
   const { item, delivery } = taken;
   const { job, log, tally, signal, now, maxDeliveries } = context;
+  const { shortest, longest } = context.retryTimes ?? usualRetryTimes;
   const started = now();
 
   const record = async (ending: Ending): Promise<void> => {
@@ -112,7 +129,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       ...nothingRestored,
       ...ending,
       deliveries: delivery,
-      seconds: Math.max(0, (at.getTime() - started.getTime()) / 1000),
+      seconds: ending.seconds ?? Math.max(0, (at.getTime() - started.getTime()) / 1000),
       at: at.toISOString(),
     };
     await insist(() => log.record(job, outcome), signal);
@@ -165,7 +182,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       }
       if (delivery >= maxDeliveries) return giveUp(all);
       await record({ status: "retried", errors: all });
-      return taken.giveBack(backoff(delivery, shortestRetryMilliseconds, longestRetryMilliseconds));
+      return taken.giveBack(backoff(delivery, shortest, longest));
     }
     crashPoint("after-output-written");
     return end({ status: "done", errors: [...errors], ...restored });

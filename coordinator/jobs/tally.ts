@@ -6,7 +6,7 @@
  * 1. Of an item's outcomes the one of the highest generation counts, and of those the first.
  * 2. A `requeued` line of a generation takes back what counted before it, and comes too late if an outcome of that
  *    generation is known.
- * 3. Memory: two bytes an item, and the errors of those that are being tried again.
+ * 3. Memory: four bytes an item, and the errors of those that are being tried again.
  */
 import type { OutcomeCounts } from "../../shared/jobs/job.js";
 import { type ItemOutcome, type OutcomeStatus, outcomeStatuses } from "../../shared/jobs/work-item.js";
@@ -14,16 +14,16 @@ import { type ItemOutcome, type OutcomeStatus, outcomeStatuses } from "../../sha
 /** Seconds over which the rate is measured. */
 const rateWindow = 60;
 
-/** An item's two bytes: its generation, and in the lowest bits its status; 0 is none. */
+/** An item's four bytes: its generation, and in the lowest bits its status; 0 is none. */
 const statusBits = 3;
 const statusMask = (1 << statusBits) - 1;
 
-/** Generations that fit beside a status. */
-export const highestGeneration = (1 << (16 - statusBits)) - 1;
+/** Generations that fit beside a status, in a number that shifts leave positive. */
+export const highestGeneration = (1 << (31 - statusBits)) - 1;
 
 /** What became of a job's items so far. */
 export class Tally {
-  #codes = new Uint16Array(1024);
+  #codes = new Uint32Array(1024);
   readonly #counts = { done: 0, failed: 0, dead: 0, dropped: 0 };
   /** Items with any line of a generation, by generation. */
   readonly #reached = new Map<number, number>();
@@ -110,7 +110,7 @@ export class Tally {
 
   #write(index: number, code: number): void {
     if (index >= this.#codes.length) {
-      const larger = new Uint16Array(Math.max(2 * this.#codes.length, index + 1));
+      const larger = new Uint32Array(Math.max(2 * this.#codes.length, index + 1));
       larger.set(this.#codes);
       this.#codes = larger;
     }

@@ -1,4 +1,4 @@
-/** Identity of a restored picture: everything its pixels depend on, as one hash. */
+/** What a restored picture's pixels depend on: the content of its input, its path in the dataset, and the settings named here. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
@@ -6,30 +6,39 @@ import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 /** Raised when the same settings give other pixels than in earlier versions. */
 const keyVersion = 1;
 
-/** SHA-256 of a file's content, hex. Rejects with the file system's error if it cannot be read. */
-export async function contentHash(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
+/** What a file holds. */
+export interface FileContent {
+  /** Hex. */
+  readonly sha256: string;
+  readonly bytes: number;
 }
 
-/** Content hashes of the files a picture is made from. */
+/** Reads a file through. Rejects with the file system's error if it cannot be read. */
+export async function contentOf(path: string): Promise<FileContent> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  return { sha256: hash.digest("hex"), bytes };
+}
+
+/** SHA-256, hex, of the files that all pictures of a run are made with. */
 export interface SourceHashes {
-  readonly input: string;
   readonly model: string;
   /** null where the task has no mask. */
   readonly mask: string | null;
 }
 
 /**
- * The key of a picture, hex. Plan, workers, threads, batch and window are not part of it: they decide how a picture is computed,
- * not which one (up to `tol`).
- * @param relativePath identifies the picture in its dataset, and by it the noise it starts from
+ * The key of a run's settings, hex. Plan, workers, threads, batch and window are not part of it: they decide how a picture is
+ * computed, not which one (up to `tol`).
  */
-export function pictureKey(settings: RestoreSettings, relativePath: string, hashes: SourceHashes): string {
+export function settingsKey(settings: RestoreSettings, { model, mask }: SourceHashes): string {
   const { task, simulate, steps, start, spacing, etw, nw, seed, method, tol, maxRounds } = settings;
   const chain = [task, simulate, steps, start, spacing, etw, nw, seed, method, tol, maxRounds];
   return createHash("sha256")
-    .update(JSON.stringify([keyVersion, relativePath, hashes.input, hashes.model, hashes.mask, chain]))
+    .update(JSON.stringify([keyVersion, model, mask, chain]))
     .digest("hex");
 }

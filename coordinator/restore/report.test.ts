@@ -6,7 +6,7 @@ import { finite } from "../../shared/finite.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { describeMachine, describeVersions } from "./machine.js";
 import { countItems, type RestoreReport, reportSchema, writeReport } from "./report.js";
-import { emptyItem } from "./restore-picture.js";
+import { emptyItem } from "./report-item.js";
 
 const settings = resolveRestoreSettings(
   ["in"],

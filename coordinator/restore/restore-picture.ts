@@ -1,27 +1,18 @@
-/** One picture from input file to output file, tried again where that may help. */
-import { setTimeout as delay } from "node:timers/promises";
-import type { RestoreSettings } from "../../shared/config/restore-settings.js";
-import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.js";
+/** One picture from input file to output file: the attempts that a run makes of it. */
+import { DeqfleetError, FatalError, PictureError, RetryableError } from "../../shared/errors.js";
 import { finite } from "../../shared/finite.js";
+import { outputName } from "../../shared/pictures/encode.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import type { RestoredItem } from "../jobs/run-item.js";
 import type { ChosenPlan } from "../planner/choose-plan.js";
 import type { RoundProgress } from "../solver/solve-chain.js";
-import type { PicturePlace } from "./picture-places.js";
-import type { ReportItem } from "./report.js";
 import { type ChainTurns, type CutParts, CutRestoration } from "./restore-cut.js";
+import type { PendingPicture } from "./restore-job.js";
 import { fileLocation, type WholeRestoration } from "./restore-whole.js";
 import type { RestoredFile } from "./restored-file.js";
 
-/** Attempts a picture gets in all, where its errors are retryable. */
-export const pictureAttempts = 3;
-
-/** Between two attempts: a stream breaks a moment before the death of its worker is known. */
-const retryMilliseconds = 250;
-
 /** What all pictures of a run share. */
-export interface RunParts extends Omit<CutParts, "settings"> {
-  readonly settings: RestoreSettings;
-  /** Of the workers that cut chains of this lane have. */
-  readonly turns: ChainTurns;
+export interface RunParts extends CutParts {
   readonly plan: ChosenPlan;
   readonly whole: WholeRestoration;
 }
@@ -32,113 +23,108 @@ export interface PictureObserver {
   readonly round: (progress: RoundProgress) => void;
 }
 
-/** The item of a picture of which nothing is known yet. */
-export function emptyItem(place: PicturePlace, settings: RestoreSettings): ReportItem {
-  return {
-    input: place.input,
-    output: place.output,
-    status: "cancelled",
-    plan: null,
-    method: settings.method,
-    steps: settings.steps,
-    rounds: null,
-    evaluations: null,
-    residuals: [],
-    converged: null,
-    consistency: null,
-    psnr: null,
-    ssim: null,
-    seconds: { total: null, model: null, wire: null, other: null },
-  };
+/** How an attempt is made. */
+export interface AttemptOptions {
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Whether nothing else may run on its worker: a picture that brings its worker down takes those beside it along. */
+  readonly alone: boolean;
+  /** Of the workers that cut chains of this lane have. */
+  readonly turns: ChainTurns;
+  /** Their names. */
+  readonly workers: string;
 }
 
-/** Makes one attempt; calls `begin` when the picture is at work. */
-type Attempt = (attempt: number, begin: () => void) => Promise<RestoredFile>;
+/** A picture of a run. */
+export class PictureAttempts {
+  readonly #picture: PendingPicture;
+  readonly #parts: RunParts;
+  readonly #observer: PictureObserver;
+  /** Its input is read once. */
+  readonly #cut: CutRestoration | undefined;
+  #started = performance.now();
+  #begun = 0;
+  #worker = "";
 
-function attemptsOf(place: PicturePlace, parts: RunParts, onRound: PictureObserver["round"]): Attempt {
-  if (parts.plan === "serial") {
-    // A picture that brings its worker down takes those beside it along: for its last attempt it gets a worker alone.
-    return (attempt, begin) => parts.whole.restore(place, attempt === pictureAttempts, begin);
-  }
-  const { relativePath: pictureId, input, output, measurement } = place;
-  const files = {
-    input: fileLocation(input),
-    output: fileLocation(output),
-    measurement: measurement === undefined ? undefined : fileLocation(measurement),
-  };
-  const cut = new CutRestoration({ pictureId, ...files }, parts);
-  return (_, begin) => cut.restore(parts.turns, begin, onRound);
-}
-
-/** The item of a restored picture and the SHA-256 of its file. */
-export interface RestoredPicture {
-  readonly item: ReportItem;
-  readonly outputHash: string;
-}
-
-/**
- * Restores one picture.
- * @returns the restored picture, or the item of one that failed or was cancelled
- * @throws FatalError if nothing more can be written
- */
-export async function restorePicture(
-  place: PicturePlace,
-  parts: RunParts,
-  observer: PictureObserver,
-): Promise<RestoredPicture | { readonly item: ReportItem; readonly outputHash: undefined }> {
-  const { settings, plan, signal } = parts;
-  let started = performance.now();
-  const elapsed = () => (performance.now() - started) / 1000;
-  const attemptOnce = attemptsOf(place, parts, observer.round);
-  let attempts = 0;
-  try {
-    signal.throwIfAborted();
-    let restored: RestoredFile | undefined;
-    while (restored === undefined) {
-      const attempt = ++attempts;
-      try {
-        restored = await attemptOnce(attempt, () => {
-          // Pictures wait for a worker before that.
-          if (attempt === 1) started = performance.now();
-          observer.attempt(attempt);
-        });
-      } catch (error) {
-        if (!(error instanceof RetryableError) || attempts >= pictureAttempts || signal.aborted) throw error;
-        await delay(retryMilliseconds, undefined, { signal });
-      }
-    }
-    const { outputHash, judgement, residuals, fallback, seconds, ...known } = restored;
-    const total = elapsed();
-    const other = Math.max(0, total - seconds.model - seconds.wire);
-    const item: ReportItem = {
-      ...emptyItem(place, settings),
-      status: "done",
-      plan,
-      ...known,
-      residuals: residuals.map(finite),
-      ...judgement,
-      seconds: { total, model: seconds.model, wire: seconds.wire, other },
-      attempts,
-      ...(fallback && { fallback }),
-      ...(place.measurement === undefined ? {} : { measurement: place.measurement }),
+  constructor(picture: PendingPicture, parts: RunParts, observer: PictureObserver) {
+    this.#picture = picture;
+    this.#parts = parts;
+    this.#observer = observer;
+    if (parts.plan === "serial") return;
+    const { relativePath: pictureId, input, output, measurement } = picture.place;
+    const files = {
+      input: fileLocation(input),
+      output: fileLocation(output),
+      measurement: measurement === undefined ? undefined : fileLocation(measurement),
     };
-    return { item, outputHash };
-  } catch (error) {
-    // The error of another picture, which has stopped the run, is not this one's.
-    if (error instanceof FatalError && error !== signal.reason) throw error;
-    const empty = emptyItem(place, settings);
-    // Once the run is being stopped, whatever a picture says is an echo of that.
-    if (signal.aborted) return { item: { ...empty, attempts }, outputHash: undefined };
-    const seconds = { ...empty.seconds, total: elapsed() };
-    const message = describeFailure(error, attempts);
+    this.#cut = new CutRestoration({ pictureId, ...files }, parts);
+  }
+
+  /** Attempts so far. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Seconds since a worker began it. */
+  get seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  /**
+   * Makes an attempt: when it resolves the output is visible and durable.
+   * @throws PictureError if it cannot be restored, RetryableError if it may be in another attempt, FatalError if nothing more can be
+   *   written
+   */
+  async make(options: AttemptOptions): Promise<RestoredItem> {
+    const { plan } = this.#parts;
+    this.#begun = options.attempt;
+    const { place, content } = this.#picture;
+    const restored = await this.#restore(options).catch((error: unknown) => {
+      throw this.#failure(error);
+    });
+    const { outputHash, judgement, residuals, fallback, rounds, evaluations } = restored;
+    const { converged, losses, moved } = restored;
+    const { model, wire } = restored.seconds;
     return {
-      item: { ...empty, status: "failed", plan, seconds, error: message, attempts },
-      outputHash: undefined,
+      output: outputName(place.relativePath),
+      sha256: outputHash,
+      worker: this.#worker,
+      plan,
+      rounds,
+      evaluations,
+      residual: finite(residuals.at(-1) ?? Number.NaN),
+      ...judgement,
+      seconds: this.seconds,
+      // Where its content was not known when the run began, a later run restores it again.
+      ...(content === undefined ? {} : { inputSha256: content.sha256 }),
+      course: {
+        ...{ converged, residuals: residuals.map(finite), losses },
+        ...(moved === undefined ? {} : { moved }),
+        ...(fallback && { fallback }),
+        seconds: { model, wire },
+      },
     };
   }
-}
 
-function describeFailure(error: unknown, attempts: number): string {
-  const message = DeqfleetError.messageOf(error);
-  return error instanceof RetryableError ? `${message} (given up after ${attempts} attempts)` : message;
+  #restore({ attempt, alone, turns, workers }: AttemptOptions): Promise<RestoredFile> {
+    const begin = (worker = workers) => {
+      // Pictures wait for a worker before that.
+      if (attempt === 1) this.#started = performance.now();
+      this.#worker = worker;
+      this.#observer.attempt(attempt);
+    };
+    return (
+      this.#cut?.restore(turns, () => begin(), this.#observer.round) ??
+      this.#parts.whole.restore(this.#picture.place, alone, begin)
+    );
+  }
+
+  #failure(error: unknown): unknown {
+    if (this.#parts.signal.aborted || error instanceof FatalError) return error;
+    // A run has its files on this machine: there is no store to wait for.
+    if (error instanceof StoreUnavailableError) return new RetryableError(error.message, { cause: error });
+    return error instanceof DeqfleetError
+      ? error
+      : new PictureError(DeqfleetError.messageOf(error), { cause: error });
+  }
 }

@@ -43,13 +43,13 @@ export class WholeRestoration {
   /**
    * Restores a picture on the worker that has the least to do.
    * @param alone whether nothing else may run on that worker meanwhile
-   * @param begin called when it has a place there
+   * @param begin called with its name when it has a place there
    */
-  async restore(place: PicturePlace, alone: boolean, begin: () => void): Promise<RestoredFile> {
+  async restore(place: PicturePlace, alone: boolean, begin: (worker: string) => void): Promise<RestoredFile> {
     const { fleet, slots, signal } = this.#parts;
     const slot = await slots.acquire(this.#size, alone, signal);
     try {
-      begin();
+      begin(fleet.workers()[slot.worker]?.name ?? `worker-${slot.worker + 1}`);
       const started = performance.now();
       const restored = await fleet.restore(slot.worker, this.#picture(place), signal);
       const elapsed = (performance.now() - started) / 1000;

@@ -1,49 +1,50 @@
 /**
  * The pictures of a run over one fleet: whole chains side by side, several on each worker, or chains cut over groups of workers,
- * one after the other in each.
+ * one after the other in each. Lanes take them from the queue of the run's job.
  */
 import { setMaxListeners } from "node:events";
 import { batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
-import { FatalError } from "../../shared/errors.js";
+import { DeqfleetError, FatalError } from "../../shared/errors.js";
+import type { ItemOutcome } from "../../shared/jobs/work-item.js";
 import type { Mask } from "../../shared/pictures/mask.js";
 import { CanvasOperators } from "../../shared/restore/canvas.js";
 import { LocatedFiles } from "../../shared/restore/located-files.js";
 import { openStore } from "../../shared/storage/open-store.js";
 import { picturesAhead, WorkerSlots } from "../fleet/worker-slots.js";
 import type { Fleet } from "../fleet.js";
+import type { TakenItem } from "../jobs/job-log.js";
+import { runItem } from "../jobs/run-item.js";
 import { planRun, type RunPlan } from "../planner/plan-run.js";
 import { learnCosts } from "../planner/worker-costs.js";
 import { PrefixScan } from "../solver/prefix-scan.js";
 import { expectedCanvas } from "./expected-canvas.js";
-import type { Journal } from "./journal.js";
 import { describeVersions } from "./machine.js";
 import type { PicturePlace } from "./picture-places.js";
 import type { ReportItem } from "./report.js";
+import { doneItem, emptyItem, failedItem, isDone } from "./report-item.js";
 import type { RestoreEvent } from "./restore-event.js";
-import { emptyItem, type RunParts, restorePicture } from "./restore-picture.js";
+import { type PendingPicture, pictureAttempts, type RestoreJob } from "./restore-job.js";
+import { PictureAttempts, type RunParts } from "./restore-picture.js";
 import { WholeRestoration } from "./restore-whole.js";
 import { WorkerTurns } from "./worker-turns.js";
 
 /** Cut chains of one group of workers: the one at work, and the next, which takes over its workers one by one. */
 const chainsAtATime = 2;
 
-/** A picture that has to be restored. */
-export interface PendingPicture {
-  readonly place: PicturePlace;
-  /** Its identity in the journal; undefined if the input cannot be read. */
-  readonly key: string | undefined;
-}
+/** Between two attempts: a stream breaks a moment before the death of its worker is known. */
+const retryTimes = { shortest: 250, longest: 250 };
 
 /** What the pictures need. */
 export interface PicturesRun {
+  /** Those in the job's queue. */
   readonly pending: readonly PendingPicture[];
   readonly settings: RestoreSettings;
   readonly mask: Mask | undefined;
   /** SHA-256 of the mask's file; null without one. */
   readonly maskHash: string | null;
   readonly fleet: Fleet;
-  readonly journal: Journal;
+  readonly job: RestoreJob;
   readonly signal: AbortSignal;
   /** Folder for what may be found out again. */
   readonly cache: string;
@@ -53,27 +54,113 @@ export interface PicturesRun {
   readonly settle: (place: PicturePlace, item: ReportItem) => void;
 }
 
-/** Restores one picture, records it and tells of it. */
-async function restoreAndRecord(
-  { place, key }: PendingPicture,
-  parts: RunParts,
-  { journal, onEvent, settle, settings }: PicturesRun,
-): Promise<void> {
-  const picture = place.relativePath;
-  try {
-    const { item, outputHash } = await restorePicture(place, parts, {
-      attempt: (attempt) => onEvent({ event: "picture-started", picture, attempt }),
+/** A part of the fleet that takes one picture at a time. */
+interface Lane {
+  readonly turns: WorkerTurns;
+  /** Names of its workers. */
+  readonly workers: string;
+}
+
+/** Takes pictures to their outcomes, and tells of them. */
+class PictureDeliveries {
+  readonly #run: PicturesRun;
+  readonly #parts: RunParts;
+  readonly #stop: (error: unknown) => void;
+  /** Those without an outcome, by relative path. */
+  readonly #pictures: Map<
+    string,
+    { readonly picture: PendingPicture; attempts: PictureAttempts | undefined }
+  >;
+  readonly #over = new AbortController();
+
+  /** @param stop ends the run because of an error */
+  constructor(run: PicturesRun, parts: RunParts, stop: (error: unknown) => void) {
+    this.#run = run;
+    this.#parts = parts;
+    this.#stop = stop;
+    this.#pictures = new Map(
+      run.pending.map((picture) => [picture.place.relativePath, { picture, attempts: undefined }]),
+    );
+  }
+
+  /** Takes one picture after the other until all have an outcome, or the run is stopped. */
+  async work(lane: Lane): Promise<void> {
+    const ended = AbortSignal.any([this.#parts.signal, this.#over.signal]);
+    while (!ended.aborted) {
+      try {
+        const taken = await this.#run.job.take(ended);
+        if (taken) await this.#deliver(taken, lane);
+      } catch (error) {
+        this.#stop(error);
+        throw error;
+      }
+    }
+  }
+
+  async #deliver(taken: TakenItem, lane: Lane): Promise<void> {
+    const { job, onEvent, settings, settle } = this.#run;
+    const key = taken.item.key;
+    const entry = this.#pictures.get(key);
+    if (!entry) throw new Error(`the queue holds ${key}, which is not of this run`);
+    const { place } = entry.picture;
+    entry.attempts ??= new PictureAttempts(entry.picture, this.#parts, {
+      attempt: (attempt) => onEvent({ event: "picture-started", picture: key, attempt }),
       round: ({ round, largestRatio, done }) =>
-        onEvent({ event: "round", picture, round, largestRatio, final: done, steps: settings.steps }),
+        onEvent({ event: "round", picture: key, round, largestRatio, final: done, steps: settings.steps }),
     });
-    if (outputHash !== undefined && key !== undefined) await journal.append({ key, outputHash, item });
+    const { attempts } = entry;
+    const { signal } = this.#parts;
+    let fatal: unknown;
+    try {
+      await runItem(taken, {
+        job: job.name,
+        maxDeliveries: pictureAttempts,
+        log: job.outcomes,
+        tally: job.tally,
+        retryTimes,
+        signal,
+        now: () => new Date(),
+        proceed: async () => "active",
+        pause: async () => {},
+        restore: (_, { alone }) =>
+          attempts.make({ ...lane, attempt: taken.delivery, alone }).catch((error: unknown) => {
+            // The error of another picture, which has stopped the run, is not this one's.
+            if (error instanceof FatalError && error !== signal.reason) {
+              fatal = error;
+              this.#stop(error);
+            }
+            throw error;
+          }),
+        onBegin: () => {},
+        onRound: () => {},
+        onOutcome: (outcome) => this.#settle(outcome, entry.picture, attempts),
+      });
+    } catch (error) {
+      // The log cannot be written any more.
+      fatal ??= error;
+    }
+    if (fatal !== undefined) {
+      const error = DeqfleetError.messageOf(fatal);
+      settle(place, { ...emptyItem(place, settings), status: "failed", error });
+      throw fatal;
+    }
+    // Once the run is being stopped, whatever a picture says is an echo of that.
+    if (signal.aborted && this.#pictures.has(key)) {
+      settle(place, { ...emptyItem(place, settings), attempts: attempts.begun });
+    }
+  }
+
+  #settle(outcome: ItemOutcome, { place }: PendingPicture, attempts: PictureAttempts): void {
+    if (outcome.status === "retried") return;
+    const { settings, settle, onEvent } = this.#run;
+    const done = isDone(outcome);
+    const item = done
+      ? doneItem(outcome, place, settings)
+      : failedItem(outcome, place, settings, this.#parts.plan, attempts.seconds);
+    this.#pictures.delete(place.relativePath);
     settle(place, item);
-    if (item.status === "done") onEvent({ event: "picture-done", picture, item });
-    if (item.status === "failed") onEvent({ event: "picture-failed", picture, item });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    settle(place, { ...emptyItem(place, settings), status: "failed", error: message });
-    throw error;
+    onEvent({ event: done ? "picture-done" : "picture-failed", picture: place.relativePath, item });
+    if (this.#pictures.size === 0) this.#over.abort();
   }
 }
 
@@ -97,7 +184,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const stopped = AbortSignal.any([signal, stop.signal]);
   // One listener a picture in flight is no leak, however many that are.
   setMaxListeners(0, stopped);
-  const shared = {
+  const parts = {
     settings,
     operators: new CanvasOperators(settings.task, fleet.network, mask),
     scan,
@@ -106,24 +193,16 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     whole: new WholeRestoration({ settings, maskHash, fleet, slots, signal: stopped }),
     signal: stopped,
   };
-  const queue = pending.values();
-  const lane = async (parts: RunParts): Promise<void> => {
-    // All lanes draw from one iterator, so every picture is taken once.
-    for (const picture of queue) {
-      if (parts.signal.aborted) return;
-      try {
-        await restoreAndRecord(picture, parts, run);
-      } catch (error) {
-        stop.abort(error);
-        throw error;
-      }
-    }
-  };
+  const deliveries = new PictureDeliveries(run, parts, (error) => stop.abort(error));
   const most = workers * (limits.pictures + picturesAhead);
-  const turns = plan.groups.map((group) => new WorkerTurns(fleet.host, group));
-  const lanes = Math.min(pending.length, plan.chosen === "serial" ? most : turns.length * chainsAtATime);
+  const names = fleet.workers().map(({ name }) => name);
+  const groups = plan.groups.map((group) => ({
+    turns: new WorkerTurns(fleet.host, group),
+    workers: group.map((worker) => names[worker]).join(" "),
+  }));
+  const lanes = Math.min(pending.length, plan.chosen === "serial" ? most : groups.length * chainsAtATime);
   const ended = await Promise.allSettled(
-    Array.from({ length: lanes }, (_, i) => lane({ ...shared, turns: turns[i % turns.length] })),
+    Array.from({ length: lanes }, (_, i) => deliveries.work(groups[i % groups.length])),
   );
   await scan.release();
   // A run that was stopped has other worries, and one that could not tell leaves the next one as wise as itself.

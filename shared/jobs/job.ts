@@ -41,7 +41,7 @@ export type Restoration = z.infer<typeof restorationSchema>;
 /** What a job is to do; never changes once it is submitted. */
 export const jobSpecSchema = z.strictObject({
   name: jobNameSchema,
-  /** Store of the inputs, `file:///...` or `s3://bucket/prefix`. */
+  /** Store of the inputs, `file:///...` or `s3://bucket/prefix`; of `deqfleet restore` its inputs as given, one a line. */
   input: z.string().min(1),
   /** Store of the outputs. */
   output: z.string().min(1),

@@ -30,6 +30,22 @@ export type OutcomeStatus = (typeof outcomeStatuses)[number];
 export const notedStatuses = ["retried", "requeued"] as const;
 export type NotedStatus = (typeof notedStatuses)[number];
 
+/** How the chain of a restored picture went, beyond what an outcome has columns for. */
+export const chainCourseSchema = z.strictObject({
+  converged: z.boolean(),
+  /** Largest residual ratio of every round; null where it was not finite. */
+  residuals: z.array(z.number().nullable()),
+  /** Slices that were lost and re-seeded. */
+  losses: z.int().min(0),
+  /** Steps of a cut chain that changed hands when borders moved. */
+  moved: z.int().min(0).optional(),
+  /** The round before which the method was given up, and why. */
+  fallback: z.strictObject({ round: z.int().min(0), reason: z.string() }).optional(),
+  /** Seconds of the network's calls, and of waiting for the wire. */
+  seconds: z.strictObject({ model: z.number(), wire: z.number() }),
+});
+export type ChainCourse = z.infer<typeof chainCourseSchema>;
+
 /** What became of an item. One line of the job's manifest, if it is the outcome that counts. */
 export const itemOutcomeSchema = z.strictObject({
   index: z.int().min(0),
@@ -53,9 +69,12 @@ export const itemOutcomeSchema = z.strictObject({
   consistency: z.number().nullable(),
   psnr: z.number().nullable(),
   ssim: z.number().nullable(),
-  /** Seconds from its delivery to this outcome. */
+  /** Seconds from its delivery to this outcome; where a course is given, from when a worker began it. */
   seconds: z.number(),
   /** ISO 8601. */
   at: z.string(),
+  /** SHA-256 of the input it was made from, hex, and how its chain went: kept of `done` items by `deqfleet restore`. */
+  inputSha256: z.string().optional(),
+  course: chainCourseSchema.optional(),
 });
 export type ItemOutcome = z.infer<typeof itemOutcomeSchema>;

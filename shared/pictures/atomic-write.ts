@@ -7,6 +7,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
+import { syncFolder } from "../sync-folder.js";
 
 const codeOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
@@ -42,22 +43,6 @@ export function writeFailure(path: string, cause: unknown): FatalError {
     },
   );
 }
-
-/** Some file systems (network mounts, Windows) cannot sync a folder; the rename itself is still atomic there. */
-const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EACCES"]);
-
-const syncFolder = async (folder: string): Promise<void> => {
-  try {
-    const handle = await open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!folderSyncUnsupported.has(codeOf(error) ?? "")) throw error;
-  }
-};
 
 /** Creates missing folders down to `folder` and makes their entries durable. */
 const ensureFolder = async (folder: string): Promise<void> => {

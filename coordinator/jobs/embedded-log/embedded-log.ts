@@ -8,8 +8,7 @@
  *     FOLDER/jobs/NAME/outcomes.log   outcomes as they were recorded
  *     FOLDER/jobs/NAME/dead.log       dead letters
  */
-import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { DeqfleetError, FatalError, InputError } from "../../../shared/errors.js";
 import type { JobRecord } from "../../../shared/jobs/job.js";
@@ -20,7 +19,8 @@ import { DeadLetters } from "./dead-letters.js";
 import { FolderLock } from "./folder-lock.js";
 import { ItemQueue } from "./item-queue.js";
 import { JobTable } from "./job-table.js";
-import { LineFile, syncFolder } from "./line-file.js";
+import { LineFile } from "./line-file.js";
+import { makeFolder } from "./make-folder.js";
 
 export interface EmbeddedLogOptions {
   /** After which an item is given out again without word from its taker; 30 000 by default. */
@@ -50,13 +50,6 @@ class Opened<Resource extends { close(): Promise<void> }> {
     const opened = await Promise.allSettled(this.#resources.values());
     for (const result of opened) if (result.status === "fulfilled") await result.value.close();
   }
-}
-
-/** Makes a folder whose name is durable. */
-async function makeFolder(path: string): Promise<string> {
-  const made = await mkdir(path, { recursive: true });
-  if (made !== undefined) await syncFolder(dirname(made));
-  return path;
 }
 
 export class EmbeddedLog implements JobLog {

@@ -14,6 +14,7 @@ import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { DeqfleetError, FatalError, RetryableError } from "../../../shared/errors.js";
+import { syncFolder } from "../../../shared/sync-folder.js";
 import { Change } from "./change.js";
 
 /** Bytes of one commit, unless a single line is larger; bounds what a burst of appends holds in memory twice. */
@@ -36,16 +37,6 @@ interface Pending {
   readonly lines: readonly string[];
   resolve(): void;
   reject(error: DeqfleetError): void;
-}
-
-/** Makes names in a folder durable: files made, renamed or removed in it. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function encode(json: string, beginsCommit: boolean): string {
