@@ -3,11 +3,8 @@
  *
  *   npm run build && npm run bench:overhead [-- --size 256 --workers 1,2,4,8,16 --steps 25 --tasks sr-average,inpaint]
  *
- * With `--lanes off` tensors travel in gRPC messages, as between machines. To see that with a round trip of 2 ms:
- *
- *   sudo ip netns add far && sudo ip netns exec far ip link set lo up
- *   sudo ip netns exec far tc qdisc add dev lo root netem delay 1ms limit 100000
- *   sudo ip netns exec far npm run bench:overhead -- --lanes off
+ * With `--lanes off` tensors travel in gRPC messages, as between machines; with `--round-trip 2` every message and its answer
+ * also spend 2 ms on the way (`delay-relay.ts`; its own processor time counts, too).
  *
  * The slowest worker bounds a round; what it spends in kernels (transforms, scan, norms) is shown apart from what the
  * exchange with the coordinator takes and from the coordinator's own scan and JavaScript.
@@ -22,6 +19,7 @@ import { solveTimeParallel } from "../coordinator/solver/solve-chain.js";
 import { collectAtOnce } from "../shared/garbage-collection.js";
 import { createOperator } from "../shared/operators/task.js";
 import { chosen, chosenNumbers, chosenTasks } from "./choices.js";
+import { startDistantFleet } from "./distant-fleet.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
 import { RecordingHost } from "./recording-host.js";
@@ -33,12 +31,14 @@ const { values } = parseArgs({
     workers: { type: "string", default: "4" },
     tasks: { type: "string", default: "sr-average,inpaint,colorize,deblur-gauss,cs-hadamard" },
     lanes: { type: "string", default: "on" },
+    "round-trip": { type: "string", default: "0" },
     steps: { type: "string", default: "25" },
     repeats: { type: "string", default: "6" },
   },
 });
 const [size, steps, repeats] = [values.size, values.steps, values.repeats].map(Number);
 const workerCounts = chosenNumbers("--workers", values.workers);
+const roundTrip = Number(values["round-trip"]);
 const [lanes] = chosen("--lanes", values.lanes, ["on", "off"]);
 const tasks = chosenTasks("--tasks", values.tasks);
 /** Chains not counted: sessions are built, code is compiled, memory is touched. */
@@ -57,10 +57,13 @@ const kept = Uint8Array.from({ length: size * size }, (_, i) => (i % 5 === 0 ? 0
 const milliseconds = (seconds: readonly number[]) => (median(seconds) * 1000).toFixed(1);
 
 console.log(
-  `${machineLine()}; ${size}x${size}x3, T = ${steps}, lanes ${lanes}, first ${rounds} rounds, ${repeats} chains, medians in ms`,
+  `${machineLine()}; ${size}x${size}x3, T = ${steps}, lanes ${roundTrip > 0 ? "off" : lanes}, first ${rounds} rounds, ${repeats} chains, medians in ms`,
 );
 for (const workers of workerCounts) {
-  const fleet = await startLocalFleet({ workers, threads: 1, modelPath, signal, lanes: lanes === "on" });
+  const fleet =
+    roundTrip > 0
+      ? await startDistantFleet({ workers, modelPath, signal }, roundTrip)
+      : await startLocalFleet({ workers, threads: 1, modelPath, signal, lanes: lanes === "on" });
   const rows: string[][] = [];
   for (const task of tasks) {
     const mask = task.task === "inpaint" ? kept : undefined;
@@ -109,7 +112,8 @@ for (const workers of workerCounts) {
       ...["wall", "kernels", "wire", "coordinator", "network"].map((key) => milliseconds(found[key])),
     ]);
   }
-  console.log(`\n${workers} workers`);
+  const trip = "roundTrip" in fleet ? `, round trip ${fleet.roundTrip.toFixed(1)} ms as measured` : "";
+  console.log(`\n${workers} workers${trip}`);
   console.log(
     table(
       ["task", "beyond network", "kernels", "wire and waiting", "coordinator scan + JS", "(network)"],

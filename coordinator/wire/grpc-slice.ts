@@ -36,6 +36,9 @@ import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import type { WorkerChannel } from "./worker-channel.js";
 
+/** Where the workers come for their slices' commands. */
+export type CommandExchange = Pick<ExchangeServer, "address" | "announce" | "withdraw" | "laneHall">;
+
 /** How long a worker may take. */
 export interface SliceTimeouts {
   /** For one command: a round's evaluations, or a whole serial chain. Milliseconds. */
@@ -94,7 +97,7 @@ export class GrpcSlice implements Slice {
   static async open(
     spec: SliceSpec,
     worker: WorkerChannel,
-    exchange: ExchangeServer,
+    exchange: CommandExchange,
     timeouts: SliceTimeouts,
     lanes: string | undefined,
     signal: AbortSignal,
