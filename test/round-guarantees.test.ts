@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PhotoName, photoTasks } from "../bench/photo-chain.js";
 import { PhotoSolver } from "../bench/photo-solver.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
-import { type Solution, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
+import { type RoundProgress, type Solution, solveTimeParallel } from "../coordinator/solver/solve-chain.js";
 import { isPlain, type MethodName, methodNames, methods } from "../shared/chain/method.js";
 import type { ChainSpec, RoundCommand, SliceHost } from "../shared/chain/slice-host.js";
 import { PictureError } from "../shared/errors.js";
@@ -139,6 +139,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
   });
 
   it("does the same with a window however the chain is cut", async () => {
+    let compared = 0;
     await fc.assert(
       fc.asyncProperty(
         chains,
@@ -148,14 +149,17 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
         async (more, width, window, maxRounds) => {
           const chain = toyChain({ ...more, method });
           const operator = operatorOf(more.sample);
-          const solvedBy = (slices: number) =>
-            solveTimeParallel(
-              chain,
-              { tolerance: 1e-12, maxRounds, window },
-              { host: hostOf(smoothToy(0.6), slices), scan, operator },
-              never,
-            );
+          const solvedBy = async (slices: number) => {
+            const done: number[] = [];
+            const parts = { host: hostOf(smoothToy(0.6), slices), scan, operator };
+            const limits = { tolerance: 1e-12, maxRounds, window };
+            const note = (progress: RoundProgress) => done.push(progress.done);
+            return { ...(await solveTimeParallel(chain, limits, parts, never, note)), done };
+          };
           const [whole, cut] = [await solvedBy(1), await solvedBy(width)];
+          // Whether a residual vanishes altogether, which makes a state final and shifts the window, is up to rounding.
+          if (whole.done.join() !== cut.done.join()) return;
+          compared++;
           // Coefficients of a mixture are quotients of small sums: they magnify how those were rounded.
           const magnified = methods[method].mixing ? 10 : 1;
           expect(relativeDistance(cut.picture, whole.picture)).toBeLessThan(
@@ -165,6 +169,7 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
       ),
       { numRuns: 20 },
     );
+    expect(compared).toBeGreaterThan(10);
   });
 
   it("survives a network that overflows off the chain's path, and ends at the serial chain", async () => {
