@@ -96,6 +96,25 @@ describe("WorkerTurns", () => {
     await waiting;
   });
 
+  it("closes every slice that was opened, also one that is closed while it is being opened", async () => {
+    const host = new NotingHost();
+    const turns = new WorkerTurns(host, [2, 3]);
+    const first = await turns.take();
+    const slices = await Promise.all([0, 1].map((i) => first.open(spec, i, never)));
+    await slices[0].round(command, never);
+    await slices[0].close();
+    expect(host.events).toEqual(["open 2", "open 3", "close 2"]);
+    await slices[1].close();
+    expect(host.events.at(-1)).toBe("close 3");
+    const taking = turns.take();
+    first.end();
+    const early = await (await taking).open(spec, 0, never);
+    await early.close();
+    await soon();
+    const count = (what: string) => host.events.filter((event) => event.startsWith(what)).length;
+    expect(count("close")).toBe(count("open"));
+  });
+
   it("does not open a slice that was closed while it waited", async () => {
     const host = new NotingHost();
     const turns = new WorkerTurns(host, [0]);

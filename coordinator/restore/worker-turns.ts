@@ -32,14 +32,15 @@ class Latch {
 /** A slice that is opened when its worker is free; whoever calls it waits for that. */
 class AwaitedSlice implements Slice {
   readonly #slice: Promise<Slice>;
+  #opened: Slice | undefined;
   #closed = false;
 
   constructor(free: Promise<void>, open: () => Promise<Slice>) {
     this.#slice = free.then(async () => {
       if (this.#closed) throw new RetryableError("the slice was closed before its worker was free");
-      const slice = await open();
-      if (this.#closed) await slice.close();
-      return slice;
+      this.#opened = await open();
+      if (this.#closed) await this.#opened.close();
+      return this.#opened;
     });
     // Told to whoever calls it, if anybody does.
     this.#slice.catch(() => {});
@@ -67,12 +68,8 @@ class AwaitedSlice implements Slice {
 
   async close(): Promise<void> {
     this.#closed = true;
-    // One whose worker is not free yet is not waited for: it closes itself.
-    const opened = await Promise.race([
-      this.#slice.catch(() => undefined),
-      Promise.resolve("waiting" as const),
-    ]);
-    if (typeof opened === "object") await opened.close();
+    // One that is not open yet is not waited for: it closes itself.
+    await this.#opened?.close();
   }
 }
 

@@ -32,18 +32,31 @@ describe("RowPool", () => {
     expect([a, b]).not.toContain(pool.take(loaded[0], size));
   });
 
-  it.each<Partial<RowBlockSize>>([{ rows: 7 }, { steps: 3 }, { deltas: false }, { secants: true }])(
-    "does not take a block for one of another size: %o",
-    (other) => {
-      const pool = new RowPool(2);
-      const block = pool.take(loaded[0], size);
-      pool.give(block);
-      const found = pool.take(loaded[0], { ...size, ...other });
-      expect(found).not.toBe(block);
-      expect(found.size).toEqual({ ...size, ...other });
-      expect(pool.take(loaded[0], size)).toBe(block);
-    },
-  );
+  it.each<Partial<RowBlockSize>>([
+    { rows: 7 },
+    { steps: 3 },
+    { deltas: false },
+    { secants: true },
+    // Half of it would lie idle.
+    { rows: 2 },
+  ])("does not take a block for one of another size: %o", (other) => {
+    const pool = new RowPool(2);
+    const block = pool.take(loaded[0], size);
+    pool.give(block);
+    const found = pool.take(loaded[0], { ...size, ...other });
+    expect(found).not.toBe(block);
+    expect(found.size).toEqual({ ...size, ...other });
+    expect(pool.take(loaded[0], size)).toBe(block);
+  });
+
+  it("takes the smallest block that is large enough", () => {
+    const pool = new RowPool(3);
+    const blocks = [8, 6, 7].map((rows) => pool.take(loaded[0], { ...size, rows, steps: rows - 4 }));
+    for (const block of blocks) pool.give(block);
+    const smaller = { ...size, rows: 5, steps: 1 };
+    const taken = [1, 2, 3].map(() => pool.take(loaded[0], smaller).size.rows);
+    expect(taken).toEqual([6, 7, 8]);
+  });
 
   it("does not take a block for one of other kernels", () => {
     const pool = new RowPool(2);

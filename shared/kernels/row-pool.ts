@@ -5,8 +5,16 @@
 import type { StateKernels } from "./state-kernels.js";
 import { type RowBlockSize, StateRows } from "./state-rows.js";
 
-const sameSize = (a: RowBlockSize, b: RowBlockSize): boolean =>
-  a.rows === b.rows && a.steps === b.steps && a.deltas === b.deltas && a.secants === b.secants;
+/** A block is taken for a smaller one, but not for one of less than half its rows. */
+const mostSpareRows = 2;
+
+/** Whether a block of size `a` will do where `b` is asked for. */
+const serves = (a: RowBlockSize, b: RowBlockSize): boolean =>
+  a.rows >= b.rows &&
+  a.rows <= mostSpareRows * b.rows &&
+  a.steps >= b.steps &&
+  a.deltas === b.deltas &&
+  a.secants === b.secants;
 
 /** Bytes kept at most; a larger block is not kept at all. */
 const mostBytes = 2 ** 31;
@@ -23,11 +31,14 @@ export class RowPool {
   }
 
   /**
-   * A block of that size, whose rows hold anything.
+   * A block of that size or a larger one, whose rows hold anything. Slices of one chain differ by a step or two, and their
+   * lengths change as borders move: blocks of just their sizes would be made anew again and again, and wait to be collected.
    * @throws RangeError if it would exceed 4 GiB
    */
   take(kernels: StateKernels, size: RowBlockSize): StateRows {
-    const found = this.#spare.find((block) => block.kernels === kernels && sameSize(block.size, size));
+    const [found] = this.#spare
+      .filter((block) => block.kernels === kernels && serves(block.size, size))
+      .sort((a, b) => a.size.rows - b.size.rows);
     if (!found) return new StateRows(kernels, size);
     this.#spare = this.#spare.filter((block) => block !== found);
     return found;
