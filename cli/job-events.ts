@@ -1,5 +1,5 @@
 /** What happens to jobs, as a coordinator tells it. */
-import type { JobEvent } from "../coordinator/jobs/job-runner.js";
+import type { JobEvent } from "../coordinator/jobs/job-event.js";
 
 /** A line for people, the same as fields, and how much it matters. */
 export interface ToldEvent {

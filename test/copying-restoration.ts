@@ -4,8 +4,8 @@
  */
 
 import type { WorkerPool } from "../coordinator/fleet/worker-pool.js";
-import type { JobRestoration } from "../coordinator/jobs/job-runner.js";
 import type { JobStores } from "../coordinator/jobs/job-stores.js";
+import type { JobRestoration } from "../coordinator/jobs/run-item.js";
 import { PictureError, RetryableError } from "../shared/errors.js";
 import type { JobRecord } from "../shared/jobs/job.js";
 

@@ -18,8 +18,7 @@ import { measurementFolder, measurementName } from "../restore/picture-places.js
 import { type CutPlace, CutRestoration } from "../restore/restore-cut.js";
 import type { PrefixScan } from "../solver/prefix-scan.js";
 import { restoreOnWorker } from "../wire/restore-on-worker.js";
-import type { JobRestoration } from "./job-runner.js";
-import type { RestoreItem } from "./run-item.js";
+import type { JobRestoration, RestoreItem } from "./run-item.js";
 
 /** What all jobs share. */
 export interface ItemRestorationParts {

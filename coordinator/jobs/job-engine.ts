@@ -10,9 +10,10 @@ import type { WorkerPool } from "../fleet/worker-pool.js";
 import { Dispatch } from "./dispatch.js";
 import { replayOutcomes } from "./follow-outcomes.js";
 import { insist } from "./insist.js";
+import type { RunningItem } from "./items-in-hand.js";
 import type { JobLog } from "./job-log.js";
 import { NoSuchJobError } from "./job-requests.js";
-import { JobRunner, type JobRunnerParts, type RunningItem } from "./job-runner.js";
+import { JobRunner, type JobRunnerParts } from "./job-runner.js";
 import type { Tally } from "./tally.js";
 
 /** What an engine needs. */

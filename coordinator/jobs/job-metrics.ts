@@ -2,7 +2,7 @@
 import { jobStates } from "../../shared/jobs/job.js";
 import type { CoordinatorMetrics } from "../../shared/telemetry/metrics.js";
 import type { JobEngine } from "./job-engine.js";
-import type { JobEvent } from "./job-runner.js";
+import type { JobEvent } from "./job-event.js";
 
 /** Counts what happened. */
 export function countJobEvent(metrics: CoordinatorMetrics, event: JobEvent): void {

@@ -1,7 +1,7 @@
 /** What is told of a job while it goes on. */
 import type { JobRecord, OutcomeCounts } from "../../shared/jobs/job.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
-import type { RunningItem } from "./job-runner.js";
+import type { RunningItem } from "./items-in-hand.js";
 import type { Tally } from "./tally.js";
 
 /** A job as it is now. */

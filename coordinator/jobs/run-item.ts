@@ -71,6 +71,13 @@ export type RestoreItem = (
   how: Restoring & { readonly signal: AbortSignal },
 ) => Promise<RestoredItem>;
 
+/** Restores the items of one job. */
+export interface JobRestoration {
+  readonly restore: RestoreItem;
+  /** Whether an item takes all workers for itself. */
+  cut(): boolean;
+}
+
 /** The job of an item, as it is while the item is in hand. */
 export interface ItemContext {
   readonly job: string;

@@ -1,0 +1,87 @@
+/** A job pauses while its stores cannot be used: every coordinator tries them again, at growing intervals, until they answer. */
+import { setTimeout as delay } from "node:timers/promises";
+import { DeqfleetError } from "../../shared/errors.js";
+import type { FollowedJob } from "./followed-job.js";
+import { backoff } from "./insist.js";
+import type { JobStores } from "./job-stores.js";
+
+/** Between two probes of a paused job: a second at first, doubling up to a minute. */
+const shortestProbeMilliseconds = 1000;
+const longestProbeMilliseconds = 60_000;
+
+const probeDelay = (attempt: number): number =>
+  backoff(attempt, shortestProbeMilliseconds, longestProbeMilliseconds);
+
+export class StorePauses {
+  readonly #job: FollowedJob;
+  #probing = false;
+  /** Probes since an item was done. */
+  #probes = 0;
+
+  constructor(job: FollowedJob) {
+    this.#job = job;
+  }
+
+  /** An item was done: the stores work. */
+  worked(): void {
+    this.#probes = 0;
+  }
+
+  /** Opens the stores, however long that takes. @throws the signal's reason */
+  async open(open: () => Promise<JobStores>): Promise<JobStores> {
+    const job = this.#job;
+    for (let attempt = 1; ; attempt++) {
+      job.signal.throwIfAborted();
+      try {
+        return await open();
+      } catch (error) {
+        if (job.record.state === "active") await this.pause(DeqfleetError.messageOf(error));
+        await delay(probeDelay(attempt), undefined, { signal: job.signal });
+      }
+    }
+  }
+
+  async pause(reason: string): Promise<void> {
+    await this.#job.update((job, at) =>
+      job.state !== "active" ? undefined : { ...job, state: "paused", pausedBecause: reason, updatedAt: at },
+    );
+  }
+
+  /** Tries a paused job's stores until they answer. */
+  async probe(stores: JobStores): Promise<void> {
+    if (this.#probing) return;
+    this.#probing = true;
+    const { signal } = this.#job;
+    try {
+      while (this.#job.record.state === "paused") {
+        await delay(probeDelay(++this.#probes), undefined, { signal });
+        try {
+          await probe(stores, signal);
+        } catch (error) {
+          const reason = DeqfleetError.messageOf(error);
+          await this.#job.update((job, at) =>
+            job.state !== "paused" || job.pausedBecause === reason
+              ? undefined
+              : { ...job, pausedBecause: reason, updatedAt: at },
+          );
+          continue;
+        }
+        await this.#job.update((job, at) =>
+          job.state !== "paused"
+            ? undefined
+            : { ...job, state: "active", pausedBecause: null, updatedAt: at },
+        );
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#probing = false;
+    }
+  }
+}
+
+/** Resolves if the input can be listed and the output written. */
+async function probe({ input, output }: JobStores, signal: AbortSignal): Promise<void> {
+  for await (const _ of input.list({ signal })) break;
+  await output.probe({ signal });
+}
