@@ -1,5 +1,6 @@
-/** `deqfleet jobs`, `cancel`, `retry`: one call each. */
+/** `deqfleet jobs`, `cancel`, `retry`, `delete`: one call each. */
 import type { Command } from "commander";
+import type { DeleteReply__Output } from "../shared/wire/generated/deqfleet/v1/DeleteReply.js";
 import type { JobRequest } from "../shared/wire/generated/deqfleet/v1/JobRequest.js";
 import type { JobStatus__Output } from "../shared/wire/generated/deqfleet/v1/JobStatus.js";
 import type { ListJobsReply__Output } from "../shared/wire/generated/deqfleet/v1/ListJobsReply.js";
@@ -80,6 +81,29 @@ export function addRetry(
         }),
       );
       show(console, status, json);
+      done(exitCodes.ok);
+    }),
+  );
+}
+
+/** Adds `delete` to the program; `done` receives its exit code. */
+export function addDelete(
+  program: Command,
+  { console }: Surroundings,
+  done: (exitCode: number) => void,
+): void {
+  const command = connectedCommand(
+    "delete",
+    "remove a job that is finished or cancelled from the log; what it has written stays",
+  ).argument("<job>", "its name");
+  program.addCommand(
+    command.action(async (name: string, { json, ...flags }: Flags) => {
+      await JobsConnection.with(flags, (connection) =>
+        connection.call<JobRequest, DeleteReply__Output>((client) => client.delete, { name }),
+      );
+      console.stdout.write(
+        json ? `${JSON.stringify({ deleted: name })}\n` : `${name}: deleted; its outputs stay\n`,
+      );
       done(exitCodes.ok);
     }),
   );

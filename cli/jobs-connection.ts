@@ -4,9 +4,10 @@ import { type ClientReadableStream, Metadata, type ServiceError, status } from "
 import { Command } from "commander";
 import { defaultCoordinatorAddress } from "../shared/config/coordinator-settings.js";
 import { type ProcessOptions, resolveProcessSettings } from "../shared/config/process-settings.js";
-import { DeqfleetError, FatalError, InputError, RetryableError } from "../shared/errors.js";
+import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../shared/errors.js";
 import { transportSecurity } from "../shared/security/transport-security.js";
 import { addressSchema } from "../shared/wire/address.js";
+import { errorKind } from "../shared/wire/api-error.js";
 import type { JobsClient } from "../shared/wire/generated/deqfleet/v1/Jobs.js";
 import { channelOptions, deadlineIn, protocol } from "../shared/wire/protocol.js";
 import { withTlsFlags } from "./service.js";
@@ -38,14 +39,20 @@ export function withConnectionFlags(command: Command): Command {
 export const connectedCommand = (name: string, description: string): Command =>
   withConnectionFlags(new Command(name).description(description)).option("--json", "print JSON");
 
-/** What went wrong, as an error that says what may be done next. */
-function errorOf(coordinator: string, error: ServiceError): DeqfleetError {
+/** What went wrong, as an error that says what may be done next: the coordinator says so, unless the error is gRPC's own. */
+export function errorOf(coordinator: string, error: ServiceError): DeqfleetError {
   const { code, details } = error;
-  switch (code) {
-    case status.INVALID_ARGUMENT:
-    case status.NOT_FOUND:
-    case status.ALREADY_EXISTS:
+  switch (errorKind(error)) {
+    case "input":
       return new InputError(details, { cause: error });
+    case "picture":
+      return new PictureError(details, { cause: error });
+    case "retryable":
+      return new RetryableError(`coordinator ${coordinator}: ${details}`, { cause: error });
+    case "fatal":
+      return new FatalError(`coordinator ${coordinator}: ${details}`, { cause: error });
+  }
+  switch (code) {
     case status.UNAUTHENTICATED:
       return new InputError(`coordinator ${coordinator}: ${details}`, { cause: error });
     case status.UNIMPLEMENTED:

@@ -10,7 +10,7 @@ import { addCerts } from "./certs.js";
 import { printError } from "./console.js";
 import { addCoordinator } from "./coordinator.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
-import { addCancel, addJobs, addRetry } from "./job-commands.js";
+import { addCancel, addDelete, addJobs, addRetry } from "./job-commands.js";
 import { addModel } from "./model.js";
 import { addPlan } from "./plan.js";
 import { addRestore, type CommandSurroundings } from "./restore.js";
@@ -65,6 +65,7 @@ export async function main(
   addWatch(program, surroundings, done);
   addCancel(program, surroundings, done);
   addRetry(program, surroundings, done);
+  addDelete(program, surroundings, done);
   addResults(program, surroundings, done);
   for (const command of withSubcommands(program)) {
     // Help is printed by us, and nothing exits behind our back.

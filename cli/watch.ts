@@ -50,7 +50,7 @@ export function addWatch(
       const follow = (signal: AbortSignal) =>
         JobsConnection.with(flags, async (connection) => {
           let last: JobStatus__Output | undefined;
-          const request = { name, intervalMilliseconds: 0 };
+          const request = { name };
           for await (const status of connection.stream(
             (client, metadata) => client.watch(request, metadata),
             signal,

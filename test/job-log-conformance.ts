@@ -124,6 +124,51 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
       expect(listed).toEqual([...new Set(listed)].sort((a, b) => a - b));
     });
 
+    it("are removed with all that is kept of them; another one of the name begins anew, at once", async () => {
+      const place = await newPlace();
+      const log = await openLog(place);
+      const at = (createdAt: string) => jobRecord(name, { createdAt });
+      await log.create(at("2026-01-01T00:00:00.000Z"));
+      await log.create(jobRecord("other"));
+      for (const of of [name, "other"]) {
+        await log.publish(of, workItems(0, 3));
+        const [first] = await take(log, 2, patience, of);
+        await log.record(of, itemOutcome(0));
+        await log.bury(of, deadLetter(7, "a"));
+        await first.settle();
+      }
+      await log.remove(name);
+      expect((await log.list()).map(({ spec }) => spec.name)).toEqual(["other"]);
+      expect(await log.get(name)).toBeUndefined();
+      await expect(log.update(name, (job) => job)).rejects.toThrow(InputError);
+      await log.remove(name);
+      await log.remove("nobody");
+
+      const again = at("2026-01-02T00:00:00.000Z");
+      expect(await log.create(again)).toEqual({ created: true, job: again });
+      expect(await outcomesOf(log)).toEqual([]);
+      expect(await collected(log.deadLetters(name))).toEqual([]);
+      expect(await log.backlog(name)).toEqual({ queued: 0, taken: 0 });
+      await log.publish(name, workItems(0, 2));
+      const taken = await takeAll(log);
+      expect(taken.map(({ item, delivery }) => [item.index, delivery])).toEqual([
+        [0, 1],
+        [1, 1],
+      ]);
+      await log.record(name, itemOutcome(1));
+      expect((await outcomesOf(log)).map(({ index }) => index)).toEqual([1]);
+
+      expect(await outcomesOf(log, "other")).toEqual([itemOutcome(0)]);
+      expect(await collected(log.deadLetters("other"))).toEqual([deadLetter(7, "a")]);
+      expect(await log.backlog("other")).toEqual({ queued: 1, taken: 1 });
+      await log.remove("other");
+      await log.close();
+      const reopened = await openLog(place);
+      expect(await reopened.list()).toEqual([again]);
+      expect((await outcomesOf(reopened)).map(({ index }) => index)).toEqual([1]);
+      expect(await outcomesOf(reopened, "other")).toEqual([]);
+    });
+
     it("need not be there to be watched, nor change for the watch to end", async () => {
       const log = await newLog();
       const end = new AbortController();

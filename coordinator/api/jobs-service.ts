@@ -1,14 +1,7 @@
 /** The public API: jobs, as proto/deqfleet/v1/jobs.proto has them. */
 import { createHash } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import {
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceError,
-  type sendUnaryData,
-  status,
-} from "@grpc/grpc-js";
-import { DeqfleetError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
+import { InputError, RetryableError } from "../../shared/errors.js";
 import { type JobRecord, maskKey } from "../../shared/jobs/job.js";
 import type { OutcomeStatus } from "../../shared/jobs/work-item.js";
 import { decodeMask } from "../../shared/pictures/mask.js";
@@ -18,7 +11,6 @@ import type { JobsHandlers } from "../../shared/wire/generated/deqfleet/v1/Jobs.
 import type { ResultsChunk } from "../../shared/wire/generated/deqfleet/v1/ResultsChunk.js";
 import type { SubmitReply } from "../../shared/wire/generated/deqfleet/v1/SubmitReply.js";
 import type { SubmitRequest__Output } from "../../shared/wire/generated/deqfleet/v1/SubmitRequest.js";
-import type { WatchRequest__Output } from "../../shared/wire/generated/deqfleet/v1/WatchRequest.js";
 import type { GrpcServer } from "../../shared/wire/grpc-server.js";
 import { protocol } from "../../shared/wire/protocol.js";
 import type { JobEngine } from "../jobs/job-engine.js";
@@ -26,10 +18,8 @@ import { checkedJobName } from "../jobs/job-name.js";
 import {
   cancelled,
   checkSame,
-  JobDiffersError,
   type JobDraft,
   jobSpecOf,
-  NoSuchJobError,
   newJob,
   resumed,
   retried,
@@ -40,21 +30,8 @@ import { manifestJsonLines } from "../jobs/manifest.js";
 import { standingOutcomes } from "../jobs/standing-outcomes.js";
 import { checkDataset } from "../jobs/submission.js";
 import { decodeSpec, encodeStatus } from "./job-messages.js";
-
-const defaultWatchMilliseconds = 1000;
-const shortestWatchMilliseconds = 50;
-
-/** The answer to a call that failed. */
-function serviceError(error: unknown): Partial<ServiceError> {
-  const details = DeqfleetError.messageOf(error);
-  if (error instanceof NoSuchJobError) return { code: status.NOT_FOUND, details };
-  if (error instanceof JobDiffersError) return { code: status.ALREADY_EXISTS, details };
-  if (error instanceof InputError || error instanceof PictureError) {
-    return { code: status.INVALID_ARGUMENT, details };
-  }
-  if (error instanceof RetryableError) return { code: status.UNAVAILABLE, details };
-  return { code: status.INTERNAL, details };
-}
+import { serviceError } from "./service-error.js";
+import { watchJob } from "./watch-job.js";
 
 /** Serves the jobs of an engine. */
 export class JobsService {
@@ -85,7 +62,14 @@ export class JobsService {
       })),
       Cancel: unary(({ name }) => this.#change(name, (job) => cancelled(job, this.#engine.now()))),
       Retry: unary(({ name, failed, dead }) => this.#retry(name, failed, dead)),
-      Watch: (call) => void this.#stream(call, (signal) => this.#watch(call.request, signal)),
+      Delete: unary(async ({ name }) => {
+        await this.#engine.delete(checkedJobName(name));
+        return {};
+      }),
+      Watch: (call) =>
+        void this.#stream(call, (signal) =>
+          watchJob(this.#engine, call.request, () => this.#status(call.request.name), signal),
+        ),
       Results: (call) => void this.#stream(call, (signal) => this.#results(call.request, signal)),
     };
     server.add(protocol.Jobs.service, { ...handlers });
@@ -165,19 +149,6 @@ export class JobsService {
     if (created) this.#engine.follow(job);
     const present = created ? job : await this.#engine.update(spec.name, (before) => resumed(before, now()));
     return { created, status: await this.#describe(present) };
-  }
-
-  async *#watch(
-    { name, intervalMilliseconds }: WatchRequest__Output,
-    signal: AbortSignal,
-  ): AsyncGenerator<JobStatusMessage> {
-    const wait = Math.max(shortestWatchMilliseconds, intervalMilliseconds || defaultWatchMilliseconds);
-    for (;;) {
-      const answer = await this.#status(name);
-      yield answer;
-      if (answer.finishedAt !== "") return;
-      await delay(wait, undefined, { signal });
-    }
   }
 
   async *#results({ name }: JobRequest__Output, signal: AbortSignal): AsyncGenerator<ResultsChunk> {

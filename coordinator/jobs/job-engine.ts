@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RetryableError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
+import { deleteJob } from "./delete-job.js";
 import { Dispatch } from "./dispatch.js";
 import { replayOutcomes } from "./follow-outcomes.js";
 import { insist } from "./insist.js";
@@ -116,6 +117,13 @@ export class JobEngine {
     const job = await this.log.update(name, change);
     this.follow(job);
     return job;
+  }
+
+  /** Deletes a job that is at its end. @throws NoSuchJobError, and what {@link deleteJob} throws */
+  async delete(name: string): Promise<void> {
+    await this.job(name);
+    await deleteJob(this.log, name, this.now());
+    for (const key of this.#tallies.keys()) if (key.startsWith(`${name} `)) this.#tallies.delete(key);
   }
 
   /** A record is new, or has changed. */

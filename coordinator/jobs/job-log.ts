@@ -49,7 +49,12 @@ export interface JobLog {
    */
   update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord>;
   /**
-   * Every job as it is now, then its changes, until the signal aborts (then it ends without an error). Of changes that follow
+   * Removes a job and all that is kept of it, its record last; of one that is not there whatever is left. Another one of its name
+   * begins anew. Nobody may be at work on it.
+   */
+  remove(name: string): Promise<void>;
+  /**
+   * Every job as it is now, then its changes (not its removal), until the signal aborts (then it ends without an error). Of changes that follow
    * each other faster than they are read, the earlier ones may be left out.
    */
   watch(signal: AbortSignal): AsyncIterable<JobRecord>;

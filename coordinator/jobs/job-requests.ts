@@ -99,8 +99,18 @@ export function checkSame(present: JobSpec, again: JobSpec): void {
   );
 }
 
+/** @throws InputError if the job's deletion has begun */
+export function checkNotDeleting({ deleting, spec: { name } }: JobRecord): void {
+  if (deleting) {
+    throw new InputError(
+      `job ${name} was being deleted when that was interrupted; go on: deqfleet delete ${name}`,
+    );
+  }
+}
+
 /** The record with items of these outcomes to be published again. */
 export function requeued(job: JobRecord, statuses: readonly OutcomeStatus[], now: Date): JobRecord {
+  checkNotDeleting(job);
   if (job.generation >= highestGeneration) {
     throw new InputError(`job ${job.spec.name} was retried ${job.generation} times; submit it anew`);
   }
@@ -118,8 +128,10 @@ export function requeued(job: JobRecord, statuses: readonly OutcomeStatus[], now
 }
 
 /** A job that is submitted again: one that was cancelled goes on, any other as it is. */
-export const resumed = (job: JobRecord, now: Date): JobRecord | undefined =>
-  job.state === "cancelled" ? requeued(job, ["dropped"], now) : undefined;
+export function resumed(job: JobRecord, now: Date): JobRecord | undefined {
+  checkNotDeleting(job);
+  return job.state === "cancelled" ? requeued(job, ["dropped"], now) : undefined;
+}
 
 /** @throws InputError if the job is finished */
 export function cancelled(job: JobRecord, now: Date): JobRecord | undefined {

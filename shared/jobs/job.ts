@@ -108,5 +108,7 @@ export const jobRecordSchema = z.strictObject({
   createdAt: z.string(),
   updatedAt: z.string(),
   finishedAt: z.string().nullable(),
+  /** Its deletion has begun; only that can be gone on with. */
+  deleting: z.boolean().optional(),
 });
 export type JobRecord = z.infer<typeof jobRecordSchema>;

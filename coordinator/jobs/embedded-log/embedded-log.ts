@@ -8,11 +8,13 @@
  *     FOLDER/jobs/NAME/outcomes.log   outcomes as they were recorded
  *     FOLDER/jobs/NAME/dead.log       dead letters
  */
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DeqfleetError, FatalError, InputError } from "../../../shared/errors.js";
 import type { JobRecord } from "../../../shared/jobs/job.js";
 import { type ItemOutcome, itemOutcomeSchema, type WorkItem } from "../../../shared/jobs/work-item.js";
+import { syncFolder } from "../../../shared/sync-folder.js";
 import type { DeadLetter, JobLog, TakenItem } from "../job-log.js";
 import { checkedJobName } from "../job-name.js";
 import { DeadLetters } from "./dead-letters.js";
@@ -46,6 +48,13 @@ class Opened<Resource extends { close(): Promise<void> }> {
     return opening;
   }
 
+  /** Closes what is open of a job. */
+  async forget(job: string): Promise<void> {
+    const present = this.#resources.get(job);
+    this.#resources.delete(job);
+    await (await present)?.close();
+  }
+
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#resources.values());
     for (const result of opened) if (result.status === "fulfilled") await result.value.close();
@@ -54,6 +63,7 @@ class Opened<Resource extends { close(): Promise<void> }> {
 
 export class EmbeddedLog implements JobLog {
   readonly kind = "embedded";
+  readonly #folder: string;
   readonly #lock: FolderLock;
   readonly #jobs: JobTable;
   readonly #queues: Opened<ItemQueue>;
@@ -64,6 +74,7 @@ export class EmbeddedLog implements JobLog {
   #closed: Promise<void> | undefined;
 
   private constructor(folder: string, lock: FolderLock, jobs: JobTable, ackMilliseconds: number) {
+    this.#folder = folder;
     this.#lock = lock;
     this.#jobs = jobs;
     const folderOf = (job: string) => makeFolder(join(folder, "jobs", checkedJobName(job)));
@@ -106,6 +117,17 @@ export class EmbeddedLog implements JobLog {
 
   async update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord> {
     return this.#jobs.update(name, change);
+  }
+
+  async remove(name: string): Promise<void> {
+    const folder = join(this.#folder, "jobs", checkedJobName(name));
+    await this.#queues.forget(name);
+    await this.#outcomes.forget(name);
+    await this.#letters.forget(name);
+    await rm(folder, { recursive: true, force: true });
+    // What is left of it must not come back once its record is gone.
+    await syncFolder(await makeFolder(dirname(folder)));
+    await this.#jobs.remove(name);
   }
 
   watch(signal: AbortSignal): AsyncIterable<JobRecord> {

@@ -9,6 +9,8 @@ import { Mutex } from "./mutex.js";
 /** The file is written anew once it is this large, and four times as large as after the last time. */
 const compactFrom = 1 << 20;
 
+const lineSchema = z.union([z.strictObject({ removed: z.string() }), jobRecordSchema]);
+
 export class JobTable {
   readonly #file: LineFile;
   readonly #jobs: Map<string, JobRecord>;
@@ -26,11 +28,12 @@ export class JobTable {
   static async open(path: string): Promise<JobTable> {
     const jobs = new Map<string, JobRecord>();
     const file = await LineFile.open(path, ({ json }) => {
-      const { success, data, error } = jobRecordSchema.safeParse(JSON.parse(json));
+      const { success, data, error } = lineSchema.safeParse(JSON.parse(json));
       if (!success) {
         throw new FatalError(`${path} holds a job of another version: ${z.prettifyError(error)}`);
       }
-      jobs.set(data.spec.name, data);
+      if ("removed" in data) jobs.delete(data.removed);
+      else jobs.set(data.spec.name, data);
     });
     return new JobTable(file, jobs);
   }
@@ -61,6 +64,15 @@ export class JobTable {
       if (!changed) return job;
       await this.#write(changed);
       return changed;
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (!this.#jobs.has(name)) return;
+      await this.#file.append([{ removed: name }]);
+      this.#jobs.delete(name);
+      for (const { unseen } of this.#watchers) unseen.delete(name);
     });
   }
 

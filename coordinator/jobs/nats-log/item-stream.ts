@@ -43,7 +43,8 @@ export class ItemStream {
     this.#ackMilliseconds = ackMilliseconds;
   }
 
-  async publish(job: string, items: readonly WorkItem[]): Promise<void> {
+  /** @param born tells the job from earlier ones of its name */
+  async publish(job: string, born: string, items: readonly WorkItem[]): Promise<void> {
     const subject = `${this.#subjects}.${job}`;
     let next = 0;
     let failed = false;
@@ -51,7 +52,7 @@ export class ItemStream {
       while (next < items.length && !failed) {
         const item = items[next++];
         // Whatever is published again within the stream's window counts once.
-        const msgID = `${job}.${item.generation}.${item.index}`;
+        const msgID = `${job}.${born}.${item.generation}.${item.index}`;
         const data = json.encode(item);
         try {
           await this.#broker.ask(`publishing ${subject}`, () =>
@@ -106,6 +107,19 @@ export class ItemStream {
       this.#consumers.delete(job);
       throw error;
     }
+  }
+
+  /** Drops all items of a job, those that are taken, too, and what is known of them. */
+  async remove(job: string): Promise<void> {
+    this.#consumers.delete(job);
+    await this.#broker.ask(`removing items of ${job}`, async () => {
+      await this.#broker.jsm.streams.purge(this.#stream, { filter: `${this.#subjects}.${job}` });
+      try {
+        await this.#broker.jsm.consumers.delete(this.#stream, job);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    });
   }
 
   /** See `JobLog.take`. */

@@ -81,6 +81,8 @@ export class NatsLog implements JobLog {
   readonly #holds: KeyBucket;
   readonly #holdMilliseconds: number;
   readonly #leases = new Set<Lease>();
+  /** When each job was created, as its record last said: whoever publishes items of a job has seen it. */
+  readonly #born = new Map<string, string>();
 
   private constructor(
     broker: Broker,
@@ -141,12 +143,16 @@ export class NatsLog implements JobLog {
       const present = await this.#jobs.get(name);
       if (present?.value !== undefined) return { created: false, job: this.#job(present) };
       const revision = await this.#jobs.put(name, json.encode(job), present?.revision ?? 0);
-      if (revision !== undefined) return { created: true, job };
+      if (revision === undefined) continue;
+      this.#born.set(name, job.createdAt);
+      return { created: true, job };
     }
   }
 
   #job({ key, value }: Entry): JobRecord {
-    return parsed(jobRecordSchema, value ?? new Uint8Array(), `the job ${key}`);
+    const job = parsed(jobRecordSchema, value ?? new Uint8Array(), `the job ${key}`);
+    this.#born.set(key, job.createdAt);
+    return job;
   }
 
   async get(name: string): Promise<JobRecord | undefined> {
@@ -175,6 +181,24 @@ export class NatsLog implements JobLog {
     }
   }
 
+  async remove(name: string): Promise<void> {
+    await this.#items.remove(checkedJobName(name));
+    for (const [stream, filter] of [
+      ["outcomes", `${this.#prefix}.outcomes.${name}`],
+      ["dead", this.#letters(name, "*")],
+    ]) {
+      await this.#broker.ask(`removing ${filter}`, () =>
+        this.#broker.jsm.streams.purge(`${this.#prefix}-${stream}`, { filter }),
+      );
+    }
+    for (;;) {
+      const present = await this.#jobs.get(name);
+      if (present?.value === undefined) break;
+      if ((await this.#jobs.remove(name, present.revision)) !== undefined) break;
+    }
+    this.#born.delete(name);
+  }
+
   async *watch(signal: AbortSignal): AsyncGenerator<JobRecord, void, undefined> {
     for await (const entry of this.#jobs.entries(true, signal)) {
       if (entry.value !== undefined) yield this.#job(entry);
@@ -182,7 +206,7 @@ export class NatsLog implements JobLog {
   }
 
   async publish(name: string, items: readonly WorkItem[]): Promise<void> {
-    await this.#items.publish(checkedJobName(name), items);
+    await this.#items.publish(checkedJobName(name), this.#born.get(name) ?? "", items);
   }
 
   async take(

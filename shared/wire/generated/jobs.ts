@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
+import type { DeleteReply as _deqfleet_v1_DeleteReply, DeleteReply__Output as _deqfleet_v1_DeleteReply__Output } from './deqfleet/v1/DeleteReply.js';
 import type { JobRequest as _deqfleet_v1_JobRequest, JobRequest__Output as _deqfleet_v1_JobRequest__Output } from './deqfleet/v1/JobRequest.js';
 import type { JobSpec as _deqfleet_v1_JobSpec, JobSpec__Output as _deqfleet_v1_JobSpec__Output } from './deqfleet/v1/JobSpec.js';
 import type { JobStatus as _deqfleet_v1_JobStatus, JobStatus__Output as _deqfleet_v1_JobStatus__Output } from './deqfleet/v1/JobStatus.js';
@@ -22,6 +23,7 @@ type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> 
 export interface ProtoGrpcType {
   deqfleet: {
     v1: {
+      DeleteReply: MessageTypeDefinition<_deqfleet_v1_DeleteReply, _deqfleet_v1_DeleteReply__Output>
       JobRequest: MessageTypeDefinition<_deqfleet_v1_JobRequest, _deqfleet_v1_JobRequest__Output>
       JobSpec: MessageTypeDefinition<_deqfleet_v1_JobSpec, _deqfleet_v1_JobSpec__Output>
       JobStatus: MessageTypeDefinition<_deqfleet_v1_JobStatus, _deqfleet_v1_JobStatus__Output>

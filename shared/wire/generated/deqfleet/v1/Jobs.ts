@@ -2,6 +2,7 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { DeleteReply as _deqfleet_v1_DeleteReply, DeleteReply__Output as _deqfleet_v1_DeleteReply__Output } from '../../deqfleet/v1/DeleteReply.js';
 import type { JobRequest as _deqfleet_v1_JobRequest, JobRequest__Output as _deqfleet_v1_JobRequest__Output } from '../../deqfleet/v1/JobRequest.js';
 import type { JobStatus as _deqfleet_v1_JobStatus, JobStatus__Output as _deqfleet_v1_JobStatus__Output } from '../../deqfleet/v1/JobStatus.js';
 import type { ListJobsReply as _deqfleet_v1_ListJobsReply, ListJobsReply__Output as _deqfleet_v1_ListJobsReply__Output } from '../../deqfleet/v1/ListJobsReply.js';
@@ -21,6 +22,15 @@ export interface JobsClient extends grpc.Client {
   cancel(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_deqfleet_v1_JobStatus__Output>): grpc.ClientUnaryCall;
   cancel(argument: _deqfleet_v1_JobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_JobStatus__Output>): grpc.ClientUnaryCall;
   cancel(argument: _deqfleet_v1_JobRequest, callback: grpc.requestCallback<_deqfleet_v1_JobStatus__Output>): grpc.ClientUnaryCall;
+  
+  Delete(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  Delete(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  Delete(argument: _deqfleet_v1_JobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  Delete(argument: _deqfleet_v1_JobRequest, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  delete(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  delete(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  delete(argument: _deqfleet_v1_JobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
+  delete(argument: _deqfleet_v1_JobRequest, callback: grpc.requestCallback<_deqfleet_v1_DeleteReply__Output>): grpc.ClientUnaryCall;
   
   Get(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_deqfleet_v1_JobStatus__Output>): grpc.ClientUnaryCall;
   Get(argument: _deqfleet_v1_JobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_deqfleet_v1_JobStatus__Output>): grpc.ClientUnaryCall;
@@ -73,6 +83,8 @@ export interface JobsClient extends grpc.Client {
 export interface JobsHandlers extends grpc.UntypedServiceImplementation {
   Cancel: grpc.handleUnaryCall<_deqfleet_v1_JobRequest__Output, _deqfleet_v1_JobStatus>;
   
+  Delete: grpc.handleUnaryCall<_deqfleet_v1_JobRequest__Output, _deqfleet_v1_DeleteReply>;
+  
   Get: grpc.handleUnaryCall<_deqfleet_v1_JobRequest__Output, _deqfleet_v1_JobStatus>;
   
   List: grpc.handleUnaryCall<_deqfleet_v1_ListJobsRequest__Output, _deqfleet_v1_ListJobsReply>;
@@ -89,6 +101,7 @@ export interface JobsHandlers extends grpc.UntypedServiceImplementation {
 
 export interface JobsDefinition extends grpc.ServiceDefinition {
   Cancel: MethodDefinition<_deqfleet_v1_JobRequest, _deqfleet_v1_JobStatus, _deqfleet_v1_JobRequest__Output, _deqfleet_v1_JobStatus__Output>
+  Delete: MethodDefinition<_deqfleet_v1_JobRequest, _deqfleet_v1_DeleteReply, _deqfleet_v1_JobRequest__Output, _deqfleet_v1_DeleteReply__Output>
   Get: MethodDefinition<_deqfleet_v1_JobRequest, _deqfleet_v1_JobStatus, _deqfleet_v1_JobRequest__Output, _deqfleet_v1_JobStatus__Output>
   List: MethodDefinition<_deqfleet_v1_ListJobsRequest, _deqfleet_v1_ListJobsReply, _deqfleet_v1_ListJobsRequest__Output, _deqfleet_v1_ListJobsReply__Output>
   Results: MethodDefinition<_deqfleet_v1_JobRequest, _deqfleet_v1_ResultsChunk, _deqfleet_v1_JobRequest__Output, _deqfleet_v1_ResultsChunk__Output>

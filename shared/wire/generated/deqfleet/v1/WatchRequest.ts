@@ -4,9 +4,11 @@
 export interface WatchRequest {
   'name'?: (string);
   'intervalMilliseconds'?: (number);
+  'heartbeatMilliseconds'?: (number);
 }
 
 export interface WatchRequest__Output {
   'name': (string);
   'intervalMilliseconds': (number);
+  'heartbeatMilliseconds': (number);
 }
