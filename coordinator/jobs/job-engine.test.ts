@@ -1,8 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { temporaryName } from "../../shared/pictures/temporary-file.js";
 import { type JobFixture, openJobFixture } from "../../test/job-fixture.js";
 import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { cancelled, resumed, retried } from "./job-requests.js";
@@ -222,5 +223,28 @@ describe("JobEngine", () => {
       Array.from({ length: 20 }, (_, i) => i),
     );
     expect(fixture.begun).toHaveLength(20);
+  });
+
+  it("sweeps what killed writers left, when a job begins and when it ends", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs("a.png");
+    // Of a process that runs no more.
+    const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+    const own = temporaryName();
+    const left = own.replace(`-${process.pid}-`, `-${dead}-`);
+    const leave = () => writeFile(join(fixture.output, left), "half a pict");
+    await writeFile(join(fixture.output, own), "being written");
+    await leave();
+    const temporaries = async () =>
+      (await readdir(fixture.output)).filter((name) => name.endsWith(".tmp")).sort();
+    fixture.onBegin = async () => {
+      await vi.waitFor(async () => expect(await temporaries()).toEqual([own]), waiting);
+      await leave();
+    };
+    await start("a");
+    await finished("a");
+    await vi.waitFor(async () => expect(await temporaries()).toEqual([own]), waiting);
+    await rm(join(fixture.output, own));
+    expect(await fixture.outputs()).toEqual(["a.png"]);
   });
 });

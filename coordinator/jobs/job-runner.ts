@@ -129,6 +129,7 @@ export class JobRunner {
       AbortSignal.any([signal, following.signal]),
       () => job.announce(),
     );
+    const sweeping = this.#sweep(stores);
     try {
       this.#restoration = restoration(job.record, stores, () => job.pending);
       this.#stores = stores;
@@ -141,7 +142,18 @@ export class JobRunner {
       dispatch.remove(job.name);
       await followed;
       await this.#items.ended();
+      await sweeping;
+      if (job.over) await this.#sweep(stores);
       await stores.close();
+    }
+  }
+
+  /** Removes what killed writers left in the output: before the job and after it. */
+  async #sweep({ output }: JobStores): Promise<void> {
+    try {
+      await output.sweep?.({ signal: this.#stop.signal });
+    } catch (error) {
+      this.#job.trouble(error);
     }
   }
 

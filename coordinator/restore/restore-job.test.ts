@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -229,12 +229,19 @@ describe("a run that is killed", () => {
     for (const point of points) {
       const out = join(set.out, point);
       expect(await runProgram([...args, ...plan, "--out", out], point), point).toBeNull();
+      const half = (await readdir(out, { recursive: true })).filter((name) => name.endsWith(".tmp"));
+      expect(half.length > 0, point).toBe(point === "before-rename");
       expect(await runProgram([...args, ...plan, "--out", out]), point).toBe(0);
       const { run } = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
       const known = ["after-outcome-recorded", "before-settle"].includes(point) ? 1 : 0;
       expect(run.counts, point).toMatchObject({ done: 2 - known, skipped: known });
       const made = await Promise.all(["a.png", "b.png"].map((name) => readFile(join(out, name))));
       expect(made, point).toEqual(expected);
+      const after = await readdir(out, { recursive: true });
+      expect(
+        after.filter((name) => name.endsWith(".tmp")),
+        point,
+      ).toEqual([]);
       const { jobs, outcomes } = await recorded(out);
       expect(jobs, point).toMatchObject([{ state: "finished", listed: 2, counts: { done: 2 } }]);
       expect(outcomes, point).toHaveLength(2);

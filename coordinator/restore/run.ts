@@ -12,6 +12,7 @@ import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.j
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, InputError } from "../../shared/errors.js";
 import { readMask } from "../../shared/pictures/mask.js";
+import { sweepTemporaries } from "../../shared/pictures/temporary-file.js";
 import type { Fleet } from "../fleet.js";
 import { workerShape } from "../planner/default-workers.js";
 import { cacheFolder } from "../planner/worker-costs.js";
@@ -187,6 +188,8 @@ export async function runRestore(run: RestoreRun): Promise<RestoreReport> {
   };
   const job = await RestoreJob.open(settings, { model: modelHash, mask: maskHash });
   try {
+    // What a killed run left half written. A folder that cannot be swept can be written to all the same, or fails there.
+    await sweepTemporaries(settings.out, { signal }).catch(() => {});
     const pending = await findPending(record, job, signal);
     for (const [place, item] of items)
       onEvent({ event: "picture-skipped", picture: place.relativePath, item });

@@ -2,12 +2,12 @@
  * Writing a file so that its name never shows half of it: the bytes go to a temporary name in the same folder, are synced
  * to disk, and are then renamed over the final name. A repeated write replaces the file as a whole.
  */
-import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
 import { syncFolder } from "../sync-folder.js";
+import { temporaryName } from "./temporary-file.js";
 
 const codeOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
@@ -75,7 +75,7 @@ const writeSynced = async (path: string, bytes: Uint8Array): Promise<void> => {
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
   const target = resolve(path);
   const folder = dirname(target);
-  const temporary = join(folder, `.deqfleet-${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = join(folder, temporaryName());
   try {
     await ensureFolder(folder);
     try {

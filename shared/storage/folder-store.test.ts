@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +19,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { describeObjectStore } from "../../test/object-store-conformance.js";
 import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { InputError, PictureError } from "../errors.js";
+import { packageRoot } from "../package-root.js";
+import { temporaryName } from "../pictures/temporary-file.js";
 import { FolderStore } from "./folder-store.js";
 import { StoreUnavailableError } from "./object-store.js";
 import { openStore, storeUri } from "./open-store.js";
@@ -173,5 +176,60 @@ describe("openStore", () => {
     await expect(
       (await openStore(uri, { create: true })).read("none.png", { maxBytes: 1 }),
     ).rejects.toBeInstanceOf(PictureError);
+  });
+});
+
+describe("what killed writers leave", () => {
+  /** A process that writes `big.png` into a folder and is killed before it is renamed. */
+  const killedWriter = (into: string) => {
+    const script = `import { writeFileAtomic } from ${JSON.stringify(new URL("dist/shared/pictures/atomic-write.js", packageRoot).href)};
+      await writeFileAtomic(process.argv[1] + "/big.png", new Uint8Array(1000));`;
+    const env = { ...process.env, DEQFLEET_CRASH_POINT: "before-rename" };
+    expect(() =>
+      execFileSync(process.execPath, ["--input-type=module", "-e", script, into], { env, stdio: "ignore" }),
+    ).toThrow(expect.objectContaining({ signal: "SIGKILL" }));
+  };
+  const temporaries = async () =>
+    (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".tmp"));
+
+  it("is swept, in folders below, too; what others write is not", async () => {
+    const store = await FolderStore.open(folder, { create: true });
+    await store.write("deep/er/a.png", Buffer.from("a"));
+    killedWriter(folder);
+    killedWriter(join(folder, "deep/er"));
+    expect(await temporaries()).toHaveLength(2);
+    expect((await readdir(folder)).sort()).not.toContain("big.png");
+    const mine = temporaryName();
+    const [, host] = mine.split("-");
+    const elsewhere = mine.replace(host, host === "00000000" ? "00000001" : "00000000");
+    const old = ".deqfleet-of-another-version.tmp";
+    for (const name of [mine, elsewhere, old, ".deqfleet-notes"]) await writeFile(join(folder, name), "x");
+    const yesterday = Date.now() / 1000 - 25 * 3600;
+    await utimes(join(folder, old), yesterday, yesterday);
+
+    // What lies behind a link is somebody else's.
+    const linked = await mkdtemp(join(tmpdir(), "deqfleet-linked-"));
+    await writeFile(join(linked, old), "x");
+    await utimes(join(linked, old), yesterday, yesterday);
+    await symlink(linked, join(folder, "link"));
+
+    expect(await store.sweep()).toBe(3);
+    expect(await readdir(linked)).toEqual([old]);
+    await rm(join(folder, "link"));
+    await rm(linked, { recursive: true });
+    expect((await temporaries()).sort()).toEqual([elsewhere, mine].sort());
+    expect(await readdir(folder)).toContain(".deqfleet-notes");
+    expect(await readFile(join(folder, "deep/er/a.png"), "utf8")).toBe("a");
+    // Another machine's, once nobody can be at it any more.
+    await utimes(join(folder, elsewhere), yesterday, yesterday);
+    expect(await store.sweep()).toBe(1);
+    expect(await temporaries()).toEqual([mine]);
+  });
+
+  it("says that a folder is gone, and stops when told to", async () => {
+    const store = await FolderStore.open(join(folder, "store"), { create: true });
+    await expect(store.sweep({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    await rm(join(folder, "store"), { recursive: true });
+    await expect(store.sweep()).rejects.toThrow(StoreUnavailableError);
   });
 });

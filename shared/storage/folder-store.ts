@@ -15,6 +15,7 @@ import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import { writeFileAtomic } from "../pictures/atomic-write.js";
+import { sweepTemporaries } from "../pictures/temporary-file.js";
 import { checkKey, compareKeys } from "./object-key.js";
 import {
   type ObjectDescription,
@@ -282,6 +283,15 @@ export class FolderStore implements ObjectStore {
     const key = `${ownNames}/probe-${process.pid}`;
     await this.write(key, Buffer.alloc(probeBytes, process.hrtime.bigint().toString()));
     await this.remove(key);
+  }
+
+  async sweep({ signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    try {
+      return await sweepTemporaries(this.#root, { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw failureOf(this.#root, "swept", error);
+    }
   }
 
   async close(): Promise<void> {}

@@ -48,6 +48,11 @@ export interface ObjectStore {
   remove(key: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Resolves if the store can be written to at present. @throws {@link StoreUnavailableError} saying why not */
   probe(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Removes what killed writers left half written. Absent where they leave nothing.
+   * @returns how many objects that were @throws {@link StoreUnavailableError}
+   */
+  sweep?(options?: { readonly signal?: AbortSignal }): Promise<number>;
   close(): Promise<void>;
 }
 
