@@ -148,6 +148,25 @@ it("falls back to plain iteration with borders moving all the while", async () =
   expect(fallbacks).toBeGreaterThan(0);
 });
 
+it("cuts a chain by the pace of its workers before anything was measured of it", async () => {
+  const chain = toyChain({ steps: 14, method: "secant", seed: 3 });
+  const inner = inProcess(3, 0.8);
+  const lengths: number[] = [];
+  const host: SliceHost = {
+    width: 3,
+    pace: (worker) => [3, 1, 1][worker],
+    open: (spec, index, signal) => {
+      lengths[index] = spec.end - spec.begin;
+      return inner.open(spec, index, signal);
+    },
+  };
+  const parts = { host, scan, operator: operatorOf(taskSamples[0]), borders: fixedBorders };
+  const solution = await solveTimeParallel(chain, exact, parts, never);
+  expect(lengths).toEqual([2, 6, 6]);
+  const serial = await solveSerial(chain, inner, 0, never);
+  expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(2e-4);
+});
+
 describe("over gRPC", () => {
   let fleet: SleepingFleet;
   beforeAll(async () => {

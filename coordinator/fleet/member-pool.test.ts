@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Slice, SliceSpec } from "../../shared/chain/slice-host.js";
 import { FatalError, RetryableError } from "../../shared/errors.js";
+import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import { FakeWorker } from "../../test/fake-worker.js";
 import { never } from "../../test/fleet-fixture.js";
 import { toyChain } from "../../test/toy-chain.js";
@@ -51,12 +52,17 @@ class Scene {
     this.pool = new MemberPool({ openSlice, replacementMilliseconds });
   }
 
-  async join(...names: string[]): Promise<void> {
+  join(...names: string[]): Promise<void> {
+    return this.joinMeasured([], ...names);
+  }
+
+  /** @param costs what each has measured */
+  async joinMeasured(costs: readonly CostPoint[], ...names: string[]): Promise<void> {
     for (const name of names) {
       const channel = await WorkerChannel.connect(worker.address);
       channels.push(channel);
       this.names.set(channel, name);
-      this.pool.join({ name, channel, batch, costs: [], joinedAt: new Date(0) });
+      this.pool.join({ name, channel, batch, costs, joinedAt: new Date(0) });
     }
   }
 
@@ -68,6 +74,23 @@ class Scene {
 }
 
 const group = (scene: Scene, slices: number) => scene.pool.acquireGroup({ model, slices, signal: never });
+
+describe("the pace of a group's workers", () => {
+  const call = (batch: number, side: number, seconds: number): CostPoint => ({
+    ...{ batch, seconds, calls: 3 },
+    ...{ height: side, width: side },
+  });
+  const canvas = { height: 64, width: 64 };
+
+  it("is what they measured, of the size that is nearest, in the largest call", async () => {
+    const scene = new Scene();
+    await scene.joinMeasured([call(1, 64, 0.1), call(4, 64, 0.2), call(8, 256, 99)], "fast");
+    await scene.joinMeasured([call(2, 32, 0.1)], "slow");
+    await scene.join("unknown");
+    const { host } = await group(scene, 3);
+    expect([0, 1, 2].map((worker) => host.pace?.(worker, canvas))).toEqual([0.05, 0.2, undefined]);
+  });
+});
 
 describe("whole pictures", () => {
   it("count on their worker until their lease is released, however often", async () => {
