@@ -28,9 +28,11 @@ export async function showJobs(metrics: CoordinatorMetrics, engine: JobEngine): 
     metrics.jobs.set({ state }, jobs.filter((job) => job.state === state).length);
   metrics.queueItems.reset();
   metrics.queueAge.reset();
-  for (const { spec, finishedAt } of jobs) {
+  metrics.jobAge.reset();
+  for (const { spec, createdAt, finishedAt } of jobs) {
     if (finishedAt !== null) continue;
     const { name: job } = spec;
+    metrics.jobAge.set({ job }, Math.max(0, (engine.now().getTime() - Date.parse(createdAt)) / 1000));
     const { queued, taken } = await engine.log.backlog(job);
     metrics.queueItems.set({ job, state: "queued" }, queued);
     metrics.queueItems.set({ job, state: "taken" }, taken);

@@ -55,6 +55,12 @@ export class CoordinatorMetrics {
     help: "Seconds since an item of an active job last got an outcome.",
     labelNames: ["job"] as const,
   });
+  readonly jobAge = new Gauge({
+    ...this.#in,
+    name: "deqfleet_job_age_seconds",
+    help: "Seconds since a job that is not at its end was submitted: no item in its queue has waited longer.",
+    labelNames: ["job"] as const,
+  });
   readonly items = new Counter({
     ...this.#in,
     name: "deqfleet_items_total",
