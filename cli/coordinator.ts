@@ -17,6 +17,7 @@ import { processPathOptions } from "../shared/config/process-settings.js";
 import { defaultConcurrentRequests } from "../shared/config/security-settings.js";
 import { transportSecurity } from "../shared/security/transport-security.js";
 import { CoordinatorMetrics, metricsRoute } from "../shared/telemetry/metrics.js";
+import { wireTotals } from "../shared/wire/wire-traffic.js";
 import { exitCodes } from "./exit-codes.js";
 import { describeJobEvent } from "./job-events.js";
 import {
@@ -86,6 +87,7 @@ export function addCoordinator(
       const tell = teller(console, settings, "coordinator", name);
       const security = await transportSecurity(settings.tls);
       const metrics = new CoordinatorMetrics();
+      metrics.observeExchanges();
       const serve = async (stop: AbortSignal) => {
         let jobs: JobHost | undefined;
         const coordinator: Coordinator = await startCoordinator({
@@ -100,6 +102,7 @@ export function addCoordinator(
           ready: () => (jobs ? { ok: true, detail: "ok" } : { ok: false, detail: "opening the log of jobs" }),
           routes: {
             "/metrics": metricsRoute(metrics.registry, async () => {
+              metrics.wire.show(wireTotals());
               showMembers(metrics, coordinator.workers);
               if (jobs) await showJobs(metrics, jobs.engine);
             }),

@@ -14,6 +14,7 @@ import type { CostPoint } from "../shared/fleet/cost-point.js";
 import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
+import type { WireTotal } from "../shared/wire/wire-traffic.js";
 import {
   type EngineConnection,
   type EngineFailure,
@@ -107,6 +108,8 @@ export class EngineThread implements Engine {
   /** What all network calls took, by batch. */
   totals: readonly CallTotals[] = [];
   memory: EngineMemory = { buffers: 0, heap: 0 };
+  /** What passed by lanes and their sockets, which end in the engine's thread. */
+  wire: readonly WireTotal[] = [];
 
   /** What network calls have cost so far; a point that changes is replaced by another object. */
   get costs(): readonly CostPoint[] {
@@ -141,6 +144,7 @@ export class EngineThread implements Engine {
     if (message.type === "costs") {
       this.totals = message.totals;
       this.memory = message.memory;
+      this.wire = message.wire;
       for (const point of message.points) {
         this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
       }

@@ -1,5 +1,6 @@
 /** What a worker's metrics show, looked up when they are asked for. */
 import { setTotal, type WorkerMetrics } from "../shared/telemetry/metrics.js";
+import { addTotals, wireTotals } from "../shared/wire/wire-traffic.js";
 import type { EngineThread } from "./engine-thread.js";
 import { type LifeState, transitions } from "./life.js";
 import type { OpenWork } from "./open-work.js";
@@ -15,6 +16,7 @@ const states = Object.keys(transitions) as LifeState[];
 /** Brings the metrics up to date. @param parts undefined before the worker has started */
 export function showWorker(metrics: WorkerMetrics, now: LifeState, parts: WorkerParts | undefined): void {
   for (const state of states) metrics.state.set({ state }, state === now ? 1 : 0);
+  metrics.wire.show(addTotals(wireTotals(), parts?.engine.wire ?? []));
   if (!parts) return;
   const { engine, work } = parts;
   const { totals, memory } = engine;

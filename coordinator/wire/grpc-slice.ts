@@ -32,6 +32,7 @@ import {
   tensorInLane,
 } from "../../shared/wire/tensor-codec.js";
 import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
+import { tellExchange } from "../../shared/wire/wire-traffic.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import type { WorkerChannel } from "./worker-channel.js";
@@ -132,6 +133,7 @@ export class GrpcSlice implements Slice {
   }
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
+    const started = performance.now();
     const { correction, gram, ...rest } = command;
     const encoded = correction && this.#encode(correction);
     const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
@@ -140,21 +142,27 @@ export class GrpcSlice implements Slice {
     const event = await this.#exchange([{ round: message }, ...chunks], "round", signal, way);
     const report = event.round;
     if (!report) throw new RetryableError("a round report is empty");
+    const exit = report.exit ? await this.#decode(report.exit, way) : undefined;
+    const seconds = secondsOf(report.seconds);
+    tellExchange("round", started, seconds.total);
     return {
       residuals: report.residuals,
       transfer: { range: report.transferRange, null: report.transferNull },
-      exit: report.exit ? await this.#decode(report.exit, way) : undefined,
+      exit,
       gram: report.gram,
       evaluations: report.evaluations,
-      seconds: secondsOf(report.seconds),
+      seconds,
     };
   }
 
   async serial(signal: AbortSignal): Promise<SerialReport> {
+    const started = performance.now();
     const report = (await this.#exchange([{ serial: {} }], "serial", signal)).serial;
     if (!report?.exit) throw new RetryableError("a serial report came without its picture");
     const exit = (await this.#decode(report.exit)).slice();
-    return { exit, evaluations: report.evaluations, seconds: secondsOf(report.seconds) };
+    const seconds = secondsOf(report.seconds);
+    tellExchange("serial", started, seconds.total);
+    return { exit, evaluations: report.evaluations, seconds };
   }
 
   async readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {

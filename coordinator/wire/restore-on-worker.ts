@@ -3,6 +3,7 @@ import { RetryableError } from "../../shared/errors.js";
 import type { RestoredWhole, WholePicture } from "../../shared/restore/whole-picture.js";
 import { decodeFailure } from "../../shared/wire/failure-codec.js";
 import { decodeRestored, encodeRequest } from "../../shared/wire/picture-codec.js";
+import { tellExchange } from "../../shared/wire/wire-traffic.js";
 import type { WorkerChannel } from "./worker-channel.js";
 
 /** Generous: a chain of a large picture on a slow processor takes hours. */
@@ -23,8 +24,11 @@ export async function restoreOnWorker(
   signal: AbortSignal,
   milliseconds = defaultMilliseconds,
 ): Promise<RestoredWhole> {
+  const started = performance.now();
   const reply = await channel.restorePicture(encodeRequest(picture), milliseconds, signal);
   if (reply.failure) throw decodeFailure(reply.failure);
   if (!reply.restored) throw new RetryableError(`worker ${channel.address} gave an empty answer`);
-  return decodeRestored(reply.restored);
+  const restored = decodeRestored(reply.restored);
+  tellExchange("picture", started, restored.seconds.total);
+  return restored;
 }

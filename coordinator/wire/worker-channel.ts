@@ -11,6 +11,7 @@ import { DeqfleetError, FatalError, RetryableError } from "../../shared/errors.j
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
+import { traceMetadata } from "../../shared/telemetry/tracing.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
@@ -113,7 +114,9 @@ export class WorkerChannel {
 
   /** Asks for a slice; its events follow. */
   openSlice(request: OpenSliceRequest): ClientReadableStream<SliceEvent__Output> {
-    const call = this.#client.openSlice(request, { deadline: deadlineIn(sliceCallMilliseconds) });
+    const call = this.#client.openSlice(request, traceMetadata(), {
+      deadline: deadlineIn(sliceCallMilliseconds),
+    });
     this.#calls.add(call);
     call.once("status", () => this.#calls.delete(call));
     return call;
@@ -164,7 +167,8 @@ export class WorkerChannel {
         else lose(error);
       };
       try {
-        call = this.#client.restorePicture(request, { deadline: deadlineIn(milliseconds) }, settle);
+        const deadline = deadlineIn(milliseconds);
+        call = this.#client.restorePicture(request, traceMetadata(), { deadline }, settle);
       } catch (error) {
         // A client that was closed throws at once.
         lose(error);

@@ -3,6 +3,7 @@
  * docs/metrics.md, which a test holds to this file.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { observeExchanges, type WireTotal } from "../wire/wire-traffic.js";
 import type { HttpRoute } from "./http-endpoint.js";
 
 /** From a tiny network call to a serial chain of a large picture on a slow machine. */
@@ -11,6 +12,8 @@ const secondsBuckets = [
 ];
 const roundBuckets = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 35, 50, 100];
 const evaluationBuckets = [10, 25, 50, 75, 100, 150, 200, 300, 400, 600, 1000, 2000];
+/** From a socket on this machine to a slow network with a large picture. */
+const wireBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 /** Largest residual by its tolerance: at or below 1 the chain converged. */
 const residualBuckets = [0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 1, 1.5, 3, 10, 100];
 
@@ -38,10 +41,54 @@ export function setTotal<Label extends string>(
   for (const { labels, total } of totals) counter.inc(labels, total);
 }
 
+/** What passes between coordinators and workers, as either side counts it. */
+export class WireMetrics {
+  readonly #messages: Counter<"way" | "direction" | "call">;
+  readonly #bytes: Counter<"way" | "direction" | "call">;
+  readonly #seconds: Counter<"way" | "direction" | "call">;
+
+  constructor(registry: Registry) {
+    const common = { registers: [registry], labelNames: ["way", "direction", "call"] as const };
+    this.#messages = new Counter({
+      ...common,
+      name: "deqfleet_wire_messages_total",
+      help: "Messages between coordinators and workers; in a lane, tensors.",
+    });
+    this.#bytes = new Counter({
+      ...common,
+      name: "deqfleet_wire_bytes_total",
+      help: "Bytes of those messages as they are encoded, and of tensors in lanes.",
+    });
+    this.#seconds = new Counter({
+      ...common,
+      name: "deqfleet_wire_codec_seconds_total",
+      help: "Seconds this process spent on encoding and decoding them; in a lane, on copying.",
+    });
+  }
+
+  /** Brings the counters up to date. */
+  show(totals: readonly WireTotal[]): void {
+    const by = (value: "messages" | "bytes" | "seconds") =>
+      totals.map(({ way, direction, call, [value]: total }) => ({ labels: { way, direction, call }, total }));
+    setTotal(this.#messages, by("messages"));
+    setTotal(this.#bytes, by("bytes"));
+    setTotal(this.#seconds, by("seconds"));
+  }
+}
+
 /** Of a coordinator. */
 export class CoordinatorMetrics {
   readonly registry = processRegistry();
   readonly #in = { registers: [this.registry] };
+  readonly wire = new WireMetrics(this.registry);
+
+  readonly wireSeconds = new Histogram({
+    ...this.#in,
+    name: "deqfleet_wire_seconds",
+    help: "What a worker's answer took beyond the worker's own work on it.",
+    labelNames: ["exchange"] as const,
+    buckets: wireBuckets,
+  });
 
   readonly queueItems = new Gauge({
     ...this.#in,
@@ -118,12 +165,18 @@ export class CoordinatorMetrics {
     name: "deqfleet_worker_losses_total",
     help: "Workers that fell silent or broke off without leaving.",
   });
+
+  /** Counts the exchanges of this process from now on. */
+  observeExchanges(): void {
+    observeExchanges((exchange, seconds) => this.wireSeconds.observe({ exchange }, seconds));
+  }
 }
 
 /** Of a worker. */
 export class WorkerMetrics {
   readonly registry = processRegistry();
   readonly #in = { registers: [this.registry] };
+  readonly wire = new WireMetrics(this.registry);
 
   readonly callSeconds = new Counter({
     ...this.#in,

@@ -16,6 +16,7 @@ import type { Chunk__Output } from "./generated/deqfleet/v1/Chunk.js";
 import type { SliceCommand, SliceCommand__Output } from "./generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent, SliceEvent__Output } from "./generated/deqfleet/v1/SliceEvent.js";
 import { laneName } from "./tensor-lane.js";
+import { wireCounter } from "./wire-traffic.js";
 
 /** Bytes of a frame's length. */
 const lengthBytes = 4;
@@ -28,15 +29,29 @@ const greetingMilliseconds = 5_000;
 type Encode<Message> = (message: Message) => Buffer;
 type Decode<Message> = (bytes: Buffer) => Message;
 
-/** How a stream of the protocol encodes its messages. */
+/** How a stream of the protocol encodes its messages; what is encoded and decoded is counted. */
 function codecOf<Sent, Received>(service: string, method: string) {
+  const sent = wireCounter("socket", "sent", method);
+  const received = wireCounter("socket", "received", method);
   const found = protocolDefinition[service];
   if (!(method in found)) throw new Error(`the protocol has no ${service}/${method}`);
   const { responseSerialize, responseDeserialize } = (found as Record<string, unknown>)[method] as {
     responseSerialize: Encode<Sent>;
     responseDeserialize: Decode<Received>;
   };
-  return { encode: responseSerialize, decode: responseDeserialize };
+  const encode: Encode<Sent> = (message) => {
+    const started = performance.now();
+    const bytes = responseSerialize(message);
+    sent.add(lengthBytes + bytes.length, started);
+    return bytes;
+  };
+  const decode: Decode<Received> = (bytes) => {
+    const started = performance.now();
+    const message = responseDeserialize(bytes);
+    received.add(lengthBytes + bytes.length, started);
+    return message;
+  };
+  return { encode, decode };
 }
 
 const commands = codecOf<SliceCommand, SliceCommand__Output>("deqfleet.v1.Exchange", "FollowSlice");

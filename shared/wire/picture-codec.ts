@@ -30,11 +30,12 @@ const requestSchema = z.object({
   output: locationSchema,
   measurement: locationSchema.nullish(),
   mask: z.object({ location: locationSchema, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).nullish(),
+  job: z.string().default(""),
 });
 
 /** A request as a message. */
 export function encodeRequest(picture: WholePicture): RestorePictureRequest {
-  const { pictureId, restoration, input, output, measurement, mask } = picture;
+  const { pictureId, restoration, input, output, measurement, mask, job } = picture;
   return {
     protocolVersion,
     pictureId,
@@ -43,6 +44,7 @@ export function encodeRequest(picture: WholePicture): RestorePictureRequest {
     output: encodeLocation(output),
     measurement: measurement ? encodeLocation(measurement) : null,
     mask: mask ? { location: encodeLocation(mask.location), sha256: mask.sha256 } : null,
+    job: job ?? "",
   };
 }
 
@@ -50,8 +52,9 @@ export function encodeRequest(picture: WholePicture): RestorePictureRequest {
 export function decodeRequest(message: RestorePictureRequest): WholePicture {
   const { data, error } = requestSchema.safeParse(message);
   if (!data) throw new InputError(`the request for a picture is not valid: ${z.prettifyError(error)}`);
-  const { restorationJson: restoration, measurement, mask, ...rest } = data;
-  return { ...rest, restoration, measurement: measurement ?? undefined, mask: mask ?? undefined };
+  const { restorationJson: restoration, measurement, mask, job, ...rest } = data;
+  const optional = { measurement: measurement ?? undefined, mask: mask ?? undefined };
+  return { ...rest, ...optional, restoration, job: job === "" ? undefined : job };
 }
 
 /** An answer as a message. */

@@ -7,6 +7,7 @@ import {
   type ServerOptions,
   setLogVerbosity,
 } from "@grpc/grpc-js";
+import { countedDefinition } from "./counted-definition.js";
 import { protocolDefinition } from "./definition.js";
 import type { ProtoGrpcType as FleetTypes } from "./generated/fleet.js";
 import type { ProtoGrpcType as JobsTypes } from "./generated/jobs.js";
@@ -20,9 +21,11 @@ export const protocolVersion = 4;
 
 export { protocolDefinition };
 
-/** Services and client constructors. */
+/** Services and client constructors; what they send and receive is counted (wire-traffic.ts). */
 export const protocol = (
-  loadPackageDefinition(protocolDefinition) as unknown as SliceTypes & FleetTypes & JobsTypes
+  loadPackageDefinition(countedDefinition(protocolDefinition)) as unknown as SliceTypes &
+    FleetTypes &
+    JobsTypes
 ).deqfleet.v1;
 
 /** Largest message either side takes: a tensor's first megabyte with its header, with room to spare. */

@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import type { ChainSpec } from "../chain/slice-host.js";
 import { RetryableError } from "../errors.js";
+import { type WireCounter, wireCounter } from "./wire-traffic.js";
 
 /** Where lanes may lie: memory that both processes see. */
 const memoryFolder = "/dev/shm";
@@ -79,6 +80,9 @@ export function sweepLanes(folder: string): void {
   }
 }
 
+/** The streams whose tensors a lane carries: those of its maker, the coordinator, and those of the other side. */
+const streams = ["FollowSlice", "OpenSlice"] as const;
+
 const bytesOf = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
@@ -91,6 +95,8 @@ export class TensorLane {
   readonly #capacity: number;
   /** Where tensors are received; made when the first comes. */
   #received: Float32Array | undefined;
+  readonly #given: WireCounter;
+  readonly #taken: WireCounter;
   #written = 0;
   #closed = false;
 
@@ -101,6 +107,8 @@ export class TensorLane {
     this.#capacity = capacity;
     this.#mine = side * region;
     this.#theirs = (1 - side) * region;
+    this.#given = wireCounter("lane", "sent", streams[side]);
+    this.#taken = wireCounter("lane", "received", streams[1 - side]);
   }
 
   /**
@@ -143,6 +151,7 @@ export class TensorLane {
     if (this.#closed || values.length > this.#capacity) return undefined;
     const bytes = bytesOf(values);
     const number = this.#written + 1;
+    const started = performance.now();
     try {
       for (let at = 0; at < bytes.length; ) {
         at += writeSync(this.#file, bytes, at, bytes.length - at, this.#mine + numberBytes + at);
@@ -153,6 +162,7 @@ export class TensorLane {
       return undefined;
     }
     this.#written = number;
+    this.#given.add(bytes.length, started);
     return number;
   }
 
@@ -168,6 +178,7 @@ export class TensorLane {
     if (!this.#received || this.#received.length < length) this.#received = new Float32Array(length);
     const values = this.#received.subarray(0, length);
     const bytes = bytesOf(values);
+    const started = performance.now();
     for (let at = 0; at < bytes.length; ) {
       const count = readSync(this.#file, bytes, at, bytes.length - at, this.#theirs + numberBytes + at);
       if (count === 0) throw new RetryableError(`a lane ended after ${at} of ${bytes.length} bytes`);
@@ -178,6 +189,7 @@ export class TensorLane {
     if (found[0] !== BigInt(number)) {
       throw new RetryableError(`a lane held tensor ${found[0]} where ${number} was due`);
     }
+    this.#taken.add(bytes.length, started);
     return values;
   }
 

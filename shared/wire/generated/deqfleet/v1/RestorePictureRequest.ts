@@ -11,6 +11,7 @@ export interface RestorePictureRequest {
   'output'?: (_deqfleet_v1_Location | null);
   'measurement'?: (_deqfleet_v1_Location | null);
   'mask'?: (_deqfleet_v1_StoredMask | null);
+  'job'?: (string);
 }
 
 export interface RestorePictureRequest__Output {
@@ -21,4 +22,5 @@ export interface RestorePictureRequest__Output {
   'output': (_deqfleet_v1_Location__Output | null);
   'measurement': (_deqfleet_v1_Location__Output | null);
   'mask': (_deqfleet_v1_StoredMask__Output | null);
+  'job': (string);
 }
