@@ -5,7 +5,7 @@ import type { JobEvent } from "../coordinator/jobs/job-event.js";
 export interface ToldEvent {
   readonly line: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  readonly level: "info" | "warn" | "error";
+  readonly level: "debug" | "info" | "warn" | "error";
 }
 
 /** Describes an event. */
@@ -20,6 +20,16 @@ export function describeJobEvent(event: JobEvent): ToldEvent {
     }
     case "job-trouble":
       return { line: `job ${job}: ${event.message}`, fields: { job }, level: "warn" };
+    case "item-begun": {
+      const { key: picture, index, delivery, worker } = event.item;
+      const fields = { job, picture, index, delivery, worker };
+      return { line: `job ${job}: ${picture} begun by ${worker}`, fields, level: "debug" };
+    }
+    case "item-round": {
+      const { key: picture, index, worker, round, residual } = event.item;
+      const fields = { job, picture, index, worker, round, residual };
+      return { line: `job ${job}: ${picture} round ${round}`, fields, level: "debug" };
+    }
     case "item-outcome": {
       const { key: picture, status, errors, index, deliveries, rounds, worker, seconds } = event.outcome;
       const why = status === "done" ? `${seconds.toFixed(1)} s` : (errors.at(-1) ?? "");

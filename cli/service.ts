@@ -54,10 +54,10 @@ export function withProcessFlags(command: Command): Command {
 export type Tell = (
   line: string,
   fields?: Readonly<Record<string, unknown>>,
-  level?: "info" | "warn" | "error",
+  level?: "debug" | "info" | "warn" | "error",
 ) => void;
 
-/** What a service tells, as lines for people or as a structured log. */
+/** What a service tells, as lines for people (all but `debug`) or as a structured log. */
 export function teller(
   { stdout }: Console,
   settings: ProcessSettings,
@@ -67,7 +67,9 @@ export function teller(
 ): Tell {
   if (settings.log === "json") return (line, fields = {}, level = "info") => log[level](fields, line);
   const who = role === "worker" ? `${role} ${name}` : role;
-  return (line) => stdout.write(`deqfleet ${who}: ${line}\n`);
+  return (line, _fields, level) => {
+    if (level !== "debug") stdout.write(`deqfleet ${who}: ${line}\n`);
+  };
 }
 
 /** Runs with traces, if they are asked for; what is left of them is sent at the end. */

@@ -59,7 +59,19 @@ export function lineOf(event: WorkerEvent): string {
       return `reached at ${event.address}${event.http === null ? "" : `, HTTP on port ${event.http}`}`;
     case "coordinator-failed":
       return `coordinator ${event.coordinator}: ${event.reason}`;
+    case "picture-ended":
+      return `${event.picture} ${event.status}${event.error === undefined ? "" : `: ${event.error}`}`;
+    case "slice-ended": {
+      const { picture, begin, end, rounds, error } = event;
+      return `steps ${begin} to ${end} of ${picture}: ${error ?? `${rounds} rounds`}`;
+    }
   }
+}
+
+/** How much an event matters: single pictures are their coordinator's to tell of. */
+function levelOf(event: WorkerEvent): "debug" | "info" | "warn" {
+  if (event.event === "picture-ended" || event.event === "slice-ended") return "debug";
+  return event.event === "coordinator-failed" ? "warn" : "info";
 }
 
 /** Adds the command to the program; `done` receives its exit code. */
@@ -79,8 +91,7 @@ export function addWorker(
       const defaultModel = fileURLToPath(new URL("models/prior.onnx", packageRoot));
       const settings = resolveWorkerSettings(flags, file, { cwd, defaultModel });
       const tell = teller(console, settings, "worker", settings.name);
-      const onEvent = (event: WorkerEvent) =>
-        tell(lineOf(event), event, event.event === "coordinator-failed" ? "warn" : "info");
+      const onEvent = (event: WorkerEvent) => tell(lineOf(event), event, levelOf(event));
       const security = await transportSecurity(settings.tls);
       await withTraces(settings, "worker", settings.name, () =>
         runService(surroundings, (stop) =>

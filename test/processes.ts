@@ -33,10 +33,13 @@ export function childrenOf(pid: number): number[] {
 }
 
 /** Waits until `holds`; false if it did not within the time. */
-export async function becomesTrue(milliseconds: number, holds: () => boolean): Promise<boolean> {
+export async function becomesTrue(
+  milliseconds: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<boolean> {
   const deadline = performance.now() + milliseconds;
   while (performance.now() < deadline) {
-    if (holds()) return true;
+    if (await holds()) return true;
     await delay(20);
   }
   return holds();

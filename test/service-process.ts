@@ -25,8 +25,14 @@ export class ServiceProcess {
   }
 
   static start(...args: string[]): ServiceProcess {
+    return ServiceProcess.startWith({}, ...args);
+  }
+
+  /** @param environment added to this process's */
+  static startWith(environment: NodeJS.ProcessEnv, ...args: string[]): ServiceProcess {
+    const env = { ...process.env, ...environment };
     return new ServiceProcess(
-      spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] }),
+      spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] }),
     );
   }
 

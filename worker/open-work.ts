@@ -12,6 +12,26 @@ export type PieceKind = "slice" | "picture";
 /** How a whole picture ended: restored, at fault itself, or not at all (cancelled, or its worker could not). */
 export type PictureEnd = "done" | "failed" | "abandoned";
 
+/** A piece of work that is over, for logs. */
+export type EndedWork =
+  | {
+      readonly event: "picture-ended";
+      readonly job: string | undefined;
+      readonly picture: string;
+      readonly status: PictureEnd;
+      readonly seconds: number;
+      readonly error: string | undefined;
+    }
+  | {
+      readonly event: "slice-ended";
+      readonly picture: string;
+      /** Steps [begin, end) as it was opened. */
+      readonly begin: number;
+      readonly end: number;
+      readonly rounds: number;
+      readonly error: string | undefined;
+    };
+
 /** A piece of work under way. */
 export interface Piece {
   /** Says that it is over; more than once does no harm. */
@@ -23,8 +43,14 @@ export class OpenWork {
   readonly #pieces: Record<PieceKind, number> = { slice: 0, picture: 0 };
   /** Whole pictures that came to an end, since the process began. */
   readonly pictureEnds: Record<PictureEnd, number> = { done: 0, failed: 0, abandoned: 0 };
+  /** Told of what is over. */
+  readonly onEnded: (ended: EndedWork) => void;
   #draining = false;
   #idle: (() => void)[] = [];
+
+  constructor(onEnded: (ended: EndedWork) => void = () => {}) {
+    this.onEnded = onEnded;
+  }
 
   /** Pieces under way. */
   get holds(): number {

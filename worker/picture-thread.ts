@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { RetryableError } from "../shared/errors.js";
 import { packageRoot } from "../shared/package-root.js";
-import type { RestoredWhole, WholePicture } from "../shared/restore/whole-picture.js";
+import type { RestoredHere, WholePicture } from "../shared/restore/whole-picture.js";
 import type { PictureThreadOptions } from "./pictures/thread-main.js";
 import type { PictureRestorer } from "./pictures/whole-pictures.js";
 import { PortCalls } from "./port-calls.js";
@@ -14,7 +14,7 @@ const threadEntry = fileURLToPath(new URL("dist/worker/pictures/thread-main.js",
 /** Restores whole pictures in a thread of their own. */
 export class PictureThread implements PictureRestorer {
   readonly #thread: Worker;
-  readonly #calls: PortCalls<WholePicture, RestoredWhole>;
+  readonly #calls: PortCalls<WholePicture, RestoredHere>;
   /** Whether the thread has ended, for whatever reason. */
   ended = false;
 
@@ -26,7 +26,7 @@ export class PictureThread implements PictureRestorer {
     this.#thread.on("exit", () => this.#abandon("it exited"));
   }
 
-  restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredWhole> {
+  restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredHere> {
     return this.#calls.call(picture, signal);
   }
 

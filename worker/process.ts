@@ -24,6 +24,7 @@ import type { EngineOptions } from "./engine/engine-protocol.js";
 import { EngineThread } from "./engine-thread.js";
 import { Life, type LifeState } from "./life.js";
 import { keepMembership } from "./membership.js";
+import type { EndedWork } from "./open-work.js";
 import type { OpenCall } from "./registry-call.js";
 import { serveWorker, type WorkerServer } from "./server.js";
 import { showWorker, type WorkerParts } from "./worker-metrics.js";
@@ -32,7 +33,8 @@ import { showWorker, type WorkerParts } from "./worker-metrics.js";
 export type WorkerEvent =
   | { readonly event: "state"; readonly state: LifeState; readonly why: string }
   | { readonly event: "listening"; readonly address: string; readonly http: number | null }
-  | { readonly event: "coordinator-failed"; readonly coordinator: string; readonly reason: string };
+  | { readonly event: "coordinator-failed"; readonly coordinator: string; readonly reason: string }
+  | EndedWork;
 
 /** What the process needs beside its settings. */
 export interface WorkerRun {
@@ -162,7 +164,7 @@ async function live(
   });
   let server: WorkerServer;
   try {
-    server = await serveWorker(engine, settings.listen, security);
+    server = await serveWorker(engine, settings.listen, security, onEvent);
   } catch (error) {
     await engine.close();
     throw error;

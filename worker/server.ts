@@ -11,7 +11,7 @@ import type { WorkerHandlers } from "../shared/wire/generated/deqfleet/v1/Worker
 import { protocol, protocolDefinition, protocolVersion, serverOptions } from "../shared/wire/protocol.js";
 import type { Engine } from "./engine.js";
 import { ExchangeClients } from "./exchange-clients.js";
-import { OpenWork } from "./open-work.js";
+import { type EndedWork, OpenWork } from "./open-work.js";
 import { serveRestorePicture } from "./picture-call.js";
 import { serveSlice } from "./slice-session.js";
 
@@ -35,16 +35,18 @@ export interface WorkerServer {
  * Serves an engine.
  * @param address host:port; port 0 takes a free one
  * @param security of the server, and of the channels to the coordinators that slices come from
+ * @param onEnded told of slices and pictures that are over
  * @throws FatalError if the address cannot be bound
  */
 export async function serveWorker(
   engine: Engine,
   address: string,
   security: TransportSecurity = insecureTransport,
+  onEnded?: (ended: EndedWork) => void,
 ): Promise<WorkerServer> {
   const server = new Server(serverOptions);
   const exchanges = new ExchangeClients(security);
-  const work = new OpenWork();
+  const work = new OpenWork(onEnded);
   const instance = randomUUID();
   const health = new HealthImplementation({ "": "SERVING", [workerServiceName]: "SERVING" });
   let slices = 0;

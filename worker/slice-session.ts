@@ -3,7 +3,10 @@
  * one event.
  */
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import { InputError, RetryableError } from "../shared/errors.js";
+import type { Span } from "@opentelemetry/api";
+import { DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
+import type { TimedPart } from "../shared/telemetry/timed-parts.js";
+import { addParts, markFailed, withinTrace, withSpan } from "../shared/telemetry/tracing.js";
 import { decodeChain } from "../shared/wire/chain-codec.js";
 import { encodeFailure } from "../shared/wire/failure-codec.js";
 import { FrameReader, FrameWriter } from "../shared/wire/frame-stream.js";
@@ -109,20 +112,35 @@ async function answer(
  * Serves one OpenSlice call to its end. Failures are events, so that the coordinator learns what it may do next; a
  * stream that breaks means the coordinator is gone or does not want the slice any more.
  */
-export async function serveSlice(
+export function serveSlice(
   call: OpenSliceCall,
   engine: Engine,
   exchanges: ExchangeClients,
   slice: number,
   work: OpenWork,
 ): Promise<void> {
+  const { chain, begin, end } = call.request;
+  const ids = { "deqfleet.picture": chain?.pictureId ?? "", "deqfleet.begin": begin, "deqfleet.end": end };
+  return withinTrace(call.metadata, () =>
+    withSpan("slice", ids, (span) => serve(call, engine, exchanges, slice, work, span)),
+  );
+}
+
+async function serve(
+  call: OpenSliceCall,
+  engine: Engine,
+  exchanges: ExchangeClients,
+  slice: number,
+  work: OpenWork,
+  span: Span,
+): Promise<void> {
   const { request } = call;
   const writer = new FrameWriter<SliceEvent>(call);
-  let closing: Promise<void> | undefined;
+  let closing: Promise<readonly TimedPart[]> | undefined;
   const close = () => {
     closing ??= engine.perform({ kind: "close", slice }).then(
-      () => {},
-      () => {},
+      (rounds) => rounds ?? [],
+      () => [],
     );
     return closing;
   };
@@ -137,6 +155,7 @@ export async function serveSlice(
   });
   const reader: Reader = new FrameReader(commands);
   let piece: Piece | undefined;
+  let failure: string | undefined;
   try {
     piece = work.begin("slice");
     if (request.protocolVersion !== protocolVersion) {
@@ -153,12 +172,21 @@ export async function serveSlice(
       await writer.write(await answer(engine, slice, command, reader));
     }
   } catch (error) {
+    // Closed by the coordinator while the next command was waited for, as every slice is in the end.
+    if (!call.cancelled) {
+      failure = DeqfleetError.messageOf(error);
+      markFailed(span, error);
+    }
     // If the stream itself is broken, nobody is left to tell.
     await writer.write([{ failure: encodeFailure(error) }]).catch(() => {});
   } finally {
     commands.cancel();
     call.end();
-    if (opened) await close();
+    const rounds = opened ? await close() : [];
+    addParts(rounds);
     piece?.end();
+    const { chain, begin, end } = request;
+    const picture = chain?.pictureId ?? "";
+    work.onEnded({ event: "slice-ended", picture, begin, end, rounds: rounds.length, error: failure });
   }
 }

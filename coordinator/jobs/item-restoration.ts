@@ -78,11 +78,13 @@ class StoredItems implements JobRestoration {
     { alone, signal, onBegin }: Parameters<RestoreItem>[1],
   ): ReturnType<RestoreItem> {
     const { restoration, model } = this.#job.spec;
-    const lease = await this.#parts.pool.acquire({ model, size: this.#size, alone, signal });
+    const lease = await withSpan("wait for a worker", {}, () =>
+      this.#parts.pool.acquire({ model, size: this.#size, alone, signal }),
+    );
     try {
       onBegin(lease.worker);
       const place = this.#placeOf(item);
-      const picture = { ...place, restoration, mask: this.#mask };
+      const picture = { ...place, restoration, mask: this.#mask, job: this.#job.spec.name };
       const restored = await restoreOnWorker(lease.channel, picture, AbortSignal.any([signal, lease.lost]));
       const { sha256, evaluations, canvas, seconds: _, ...judgement } = restored;
       this.#size = canvas;
@@ -107,7 +109,9 @@ class StoredItems implements JobRestoration {
   ): ReturnType<RestoreItem> {
     const { restoration, model } = this.#job.spec;
     const { pool, files, scan } = this.#parts;
-    const group = await pool.acquireGroup({ model, slices: restoration.steps, signal });
+    const group = await withSpan("wait for workers", {}, () =>
+      pool.acquireGroup({ model, slices: restoration.steps, signal }),
+    );
     try {
       const workers = () => group.workers().join(" ");
       const place = this.#placeOf(item);

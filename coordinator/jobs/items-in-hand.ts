@@ -101,12 +101,14 @@ export class ItemsInHand {
         pause: (reason) => pauses.pause(reason),
         onBegin: (worker) => {
           running.worker = worker;
+          onEvent({ event: "item-begun", job: job.record, item: running });
           begin();
           job.announce();
         },
         onRound: (round, residual) => {
           running.round = round;
           running.residual = residual;
+          onEvent({ event: "item-round", job: job.record, item: running });
           job.announce();
         },
         onOutcome: (outcome) => {

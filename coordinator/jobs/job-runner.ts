@@ -8,6 +8,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RetryableError } from "../../shared/errors.js";
 import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
+import { withSpan } from "../../shared/telemetry/tracing.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
 import type { Dispatch } from "./dispatch.js";
 import { followOutcomes, replayOutcomes } from "./follow-outcomes.js";
@@ -168,7 +169,15 @@ export class JobRunner {
       dispatch.add({
         ...spec,
         mostWaiting: () => (restoration.cut() ? 1 : Number.POSITIVE_INFINITY),
-        run: (taken, begin) => this.#items.run(taken, restoration.restore, begin),
+        run: (taken, begin) => {
+          const { item, delivery } = taken;
+          const ids = {
+            "deqfleet.job": spec.name,
+            "deqfleet.picture": item.key,
+            "deqfleet.delivery": delivery,
+          };
+          return withSpan("item", ids, () => this.#items.run(taken, restoration.restore, begin));
+        },
       });
     } else if (state !== "active" && this.#dispatched) {
       this.#dispatched = false;

@@ -6,6 +6,7 @@ import { finishPicture, measurementFile } from "../../shared/restore/finish-pict
 import { type LocatedFiles, largestFile, shownLocation } from "../../shared/restore/located-files.js";
 import { type PreparedPicture, preparePicture } from "../../shared/restore/prepare-picture.js";
 import type { WholePicture } from "../../shared/restore/whole-picture.js";
+import { addMoment, withSpan } from "../../shared/telemetry/tracing.js";
 import type { PrefixScan } from "../solver/prefix-scan.js";
 import { type RoundProgress, type Solution, solveTimeParallel } from "../solver/solve-chain.js";
 import type { RestoredFile } from "./restored-file.js";
@@ -57,7 +58,7 @@ export class CutRestoration {
   ): Promise<RestoredFile> {
     const { settings, scan, files, signal } = this.#parts;
     const { tol: tolerance, maxRounds, window } = settings;
-    this.#prepared ??= await this.#prepare();
+    this.#prepared ??= await withSpan("prepare", {}, () => this.#prepare());
     const { chain, ...prepared } = this.#prepared;
     const limits = { tolerance, maxRounds: maxRounds ?? undefined, window: window ?? undefined };
     const turn = await turns.take();
@@ -66,18 +67,27 @@ export class CutRestoration {
       signal.throwIfAborted();
       begin();
       const solver = { host: turn, scan, operator: prepared.canvas.operator };
-      solution = await solveTimeParallel(chain, limits, solver, signal, (progress) => {
+      const observe = (progress: RoundProgress) => {
         signal.throwIfAborted();
+        const { round, largestRatio: residual } = progress;
+        addMoment("round", { "deqfleet.round": round, "deqfleet.residual": residual });
         onRound(progress);
-      });
+      };
+      solution = await withSpan(
+        "solve",
+        { "deqfleet.steps": settings.steps, "deqfleet.workers": turn.width },
+        () => solveTimeParallel(chain, limits, solver, signal, observe),
+      );
     } finally {
       turn.end();
     }
     const { picture, ...known } = solution;
     signal.throwIfAborted();
     const { output } = this.#place;
-    const { file, judgement } = await finishPicture(shownLocation(output), prepared, picture);
-    const outputHash = await files.write(output, file, signal);
+    const { file, judgement } = await withSpan("encode", {}, () =>
+      finishPicture(shownLocation(output), prepared, picture),
+    );
+    const outputHash = await withSpan("write", {}, () => files.write(output, file, signal));
     return { ...known, outputHash, judgement };
   }
 

@@ -1,6 +1,7 @@
 /** A picture that one worker restores from store to store: what it is told, and what it answers. */
 import type { Restoration } from "../jobs/job.js";
 import type { PictureSize } from "../operators/task.js";
+import type { TimedPart } from "../telemetry/timed-parts.js";
 
 /** Where an object lies. */
 export interface Location {
@@ -28,6 +29,8 @@ export interface WholePicture {
   readonly measurement: Location | undefined;
   /** undefined unless the task is `inpaint`. */
   readonly mask: StoredMask | undefined;
+  /** The job it belongs to, for logs. */
+  readonly job?: string | undefined;
 }
 
 /** What is known of a restored picture. */
@@ -53,4 +56,10 @@ export interface RestoredWhole extends PictureJudgement {
     /** On the worker, from the request to the answer. */
     readonly total: number;
   };
+}
+
+/** What the worker knows besides. */
+export interface RestoredHere extends RestoredWhole {
+  /** What took how long, in the order in which it ended: read, decode, evaluate, encode, write. */
+  readonly parts: readonly TimedPart[];
 }

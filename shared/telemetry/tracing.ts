@@ -6,6 +6,7 @@ import { Metadata } from "@grpc/grpc-js";
 import { context, propagation, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
 import { DeqfleetError } from "../errors.js";
 import { version } from "../version.js";
+import type { SpanAttributes, TimedPart } from "./timed-parts.js";
 
 const tracerName = "deqfleet";
 
@@ -40,9 +41,6 @@ export async function startTracing(settings: TracingSettings): Promise<() => Pro
   return () => provider.shutdown();
 }
 
-/** What a span tells: numbers and names, never contents. */
-export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
-
 /**
  * Runs `work` within a span, which ends with it. Spans begun inside become its children, in this process and, by way of
  * {@link traceMetadata}, in others.
@@ -56,7 +54,7 @@ export function withSpan<Result>(
     try {
       return await work(span);
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: DeqfleetError.messageOf(error) });
+      markFailed(span, error);
       throw error;
     } finally {
       span.end();
@@ -78,4 +76,24 @@ export function withinTrace<Result>(metadata: Metadata, work: () => Promise<Resu
     keys: (carrier) => Object.keys(carrier.getMap()),
   });
   return context.with(parent, work);
+}
+
+/** Adds parts as children to the span at hand. */
+export function addParts(parts: readonly TimedPart[]): void {
+  // Spans that nobody records need no children.
+  if (!trace.getActiveSpan()?.isRecording()) return;
+  const tracer = trace.getTracer(tracerName, version);
+  for (const { name, start, end, attributes = {} } of parts) {
+    tracer.startSpan(name, { startTime: start, attributes }).end(end);
+  }
+}
+
+/** Notes a moment on the span at hand. */
+export function addMoment(name: string, attributes: SpanAttributes): void {
+  trace.getActiveSpan()?.addEvent(name, attributes);
+}
+
+/** Says that the work of a span failed, where the error is answered and not thrown. */
+export function markFailed(span: Span, error: unknown): void {
+  span.setStatus({ code: SpanStatusCode.ERROR, message: DeqfleetError.messageOf(error) });
 }

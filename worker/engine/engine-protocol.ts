@@ -14,7 +14,9 @@ import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
+import type { TimedPart } from "../../shared/telemetry/timed-parts.js";
 import type { MovedHeader } from "../../shared/wire/moved-codec.js";
+import type { WireTotal } from "../../shared/wire/wire-traffic.js";
 import type { CallTotals } from "./measured-network.js";
 
 /** A tensor that lies in the slice's lane. */
@@ -85,7 +87,8 @@ export interface EngineResults {
   give: MovedHeader & { readonly numbers: EngineTensor };
   recut: undefined;
   measure: readonly CostPoint[];
-  close: undefined;
+  /** The rounds it has done, in order. */
+  close: readonly TimedPart[] | undefined;
 }
 
 /** A task with the number its answer carries. */
@@ -124,6 +127,8 @@ export type EngineMessage =
       readonly points: readonly CostPoint[];
       readonly totals: readonly CallTotals[];
       readonly memory: EngineMemory;
+      /** What passed by lanes and their sockets so far. */
+      readonly wire: readonly WireTotal[];
     }
   | { readonly type: "unusable"; readonly failure: EngineFailure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }

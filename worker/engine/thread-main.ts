@@ -6,9 +6,11 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
+import { moment, type TimedPart } from "../../shared/telemetry/timed-parts.js";
 import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
 import { splitNumbers } from "../../shared/wire/moved-codec.js";
 import { laneCapacity, lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
+import { wireTotals } from "../../shared/wire/wire-traffic.js";
 import { serveCalls } from "../port-calls.js";
 import {
   type EngineConnection,
@@ -42,6 +44,8 @@ interface OpenSlice {
   readonly slice: EngineSlice;
   readonly lane: TensorLane | undefined;
   readonly socket: EventSocket | undefined;
+  /** What was done in it, for whoever closes it. */
+  readonly rounds: TimedPart[];
 }
 
 const slices = new Map<number, OpenSlice>();
@@ -69,7 +73,11 @@ async function runRound(
   open: OpenSlice,
   { correction, ...command }: EngineRound,
 ): Promise<EngineResults["round"]> {
+  const start = moment();
   const report = await open.slice.round({ ...command, correction: correction && incoming(open, correction) });
+  const { evaluations } = report;
+  const attributes = { "deqfleet.round": command.round, "deqfleet.evaluations": evaluations };
+  open.rounds.push({ name: "round", start, end: moment(), attributes });
   return { ...report, exit: report.exit && outgoing(open, report.exit) };
 }
 
@@ -113,7 +121,7 @@ async function perform(
         folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
       const path = folder && lanePath(folder, task.laneSocket);
       const socket = lane && path ? await followLane(path, task.lane) : undefined;
-      const open = { slice, lane, socket };
+      const open = { slice, lane, socket, rounds: [] };
       slices.set(task.slice, open);
       if (socket) void followRounds(open, socket, queue);
       return lane !== undefined;
@@ -152,7 +160,7 @@ async function perform(
       open?.socket?.close();
       open?.lane?.close();
       await open?.slice.close();
-      return undefined;
+      return open?.rounds;
     }
   }
 }
@@ -190,12 +198,16 @@ async function serve(
     return;
   }
   const engine = new SliceEngine(network, { threads }, batch);
+  let told = 0;
   const tellCosts = () => {
     const points = network.changedCosts();
-    if (points.length === 0) return;
+    const wire = wireTotals();
+    const messages = wire.reduce((sum, total) => sum + total.messages, 0);
+    if (points.length === 0 && messages === told) return;
+    told = messages;
     // In a thread these are the thread's own.
     const { arrayBuffers: buffers, heapUsed: heap } = process.memoryUsage();
-    post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap } });
+    post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap }, wire });
   };
   setInterval(tellCosts, costMilliseconds).unref();
   const queue = new TaskQueue();

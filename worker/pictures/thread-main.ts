@@ -8,7 +8,7 @@ import type { BatchLimits } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { LocatedFiles } from "../../shared/restore/located-files.js";
-import type { RestoredWhole, WholePicture } from "../../shared/restore/whole-picture.js";
+import type { RestoredHere, WholePicture } from "../../shared/restore/whole-picture.js";
 import { openStore } from "../../shared/storage/open-store.js";
 import { PortCalls, serveCalls } from "../port-calls.js";
 import { WholePictures } from "./whole-pictures.js";
@@ -33,7 +33,7 @@ function serve(port: MessagePort, { network, batch, engine }: PictureThreadOptio
     files: new LocatedFiles(openStore),
     solve: (chain, signal) => chains.call(chain, signal, [chain.pseudoInverse.buffer as ArrayBuffer]),
   });
-  serveCalls<WholePicture, RestoredWhole>(port, (picture, signal) => pictures.restore(picture, signal));
+  serveCalls<WholePicture, RestoredHere>(port, (picture, signal) => pictures.restore(picture, signal));
 }
 
 if (parentPort) serve(parentPort, workerData as PictureThreadOptions);

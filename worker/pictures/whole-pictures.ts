@@ -24,7 +24,8 @@ import {
   type PreparedPicture,
   preparePicture,
 } from "../../shared/restore/prepare-picture.js";
-import type { RestoredWhole, StoredMask, WholePicture } from "../../shared/restore/whole-picture.js";
+import type { RestoredHere, StoredMask, WholePicture } from "../../shared/restore/whole-picture.js";
+import { PartTimer } from "../../shared/telemetry/timed-parts.js";
 import { Gate } from "./gate.js";
 
 /** Restores whole pictures, many at a time. */
@@ -33,7 +34,7 @@ export interface PictureRestorer {
    * @throws PictureError if the picture cannot be restored, InputError if the settings are wrong, StoreUnavailableError if a store
    *   cannot be used at present, FatalError if local files cannot be written, the signal's reason when it aborts
    */
-  restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredWhole>;
+  restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredHere>;
   close(): Promise<void>;
 }
 
@@ -73,21 +74,26 @@ export class WholePictures implements PictureRestorer {
     this.#limits = parts.batch ?? batchLimits(null);
   }
 
-  async restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredWhole> {
+  async restore(picture: WholePicture, signal: AbortSignal): Promise<RestoredHere> {
     const started = now();
+    const timer = new PartTimer();
     const { files } = this.#parts;
     const { restoration, measurement, output } = picture;
-    const { prepared, report } = await this.#solve(picture, signal);
+    const { prepared, report } = await this.#solve(picture, timer, signal);
     signal.throwIfAborted();
-    const { file, judgement } = await finishPicture(shownLocation(output), prepared, report.exit);
+    const { file, judgement } = await timer.time("encode", () =>
+      finishPicture(shownLocation(output), prepared, report.exit),
+    );
     if (measurement) {
       const measured = await measurementFile(shownLocation(measurement), prepared, restoration.task);
       await files.write(measurement, measured, signal);
     }
-    const sha256 = await files.write(output, file, signal);
+    const sha256 = await timer.time("write", () => files.write(output, file, signal));
     crashPoint("after-output-written");
     const seconds = { network: report.seconds.network, total: now() - started };
-    return { ...judgement, sha256, evaluations: report.evaluations, canvas: prepared.canvas.canvas, seconds };
+    const { canvas } = prepared.canvas;
+    const { evaluations } = report;
+    return { ...judgement, sha256, evaluations, canvas, seconds, parts: timer.parts };
   }
 
   close(): Promise<void> {
@@ -97,16 +103,18 @@ export class WholePictures implements PictureRestorer {
   /** Reads and solves a picture. */
   async #solve(
     picture: WholePicture,
+    timer: PartTimer,
     signal: AbortSignal,
   ): Promise<{ readonly prepared: MeasuredPicture; readonly report: SerialReport }> {
     const leaveIntake = await this.#intake.enter(1 / reading, signal);
     try {
-      const { chain, ...prepared } = await this.#prepare(picture, signal);
+      const { chain, ...prepared } = await this.#prepare(picture, timer, signal);
       const share = 1 / picturesPerCall(this.#limits, chain.canvas);
       const leaveEngine = await this.#engine.enter(share, signal);
       leaveIntake();
       try {
-        return { prepared, report: await this.#parts.solve(chain, signal) };
+        const report = await timer.time("evaluate", () => this.#parts.solve(chain, signal));
+        return { prepared, report };
       } finally {
         leaveEngine();
       }
@@ -115,12 +123,16 @@ export class WholePictures implements PictureRestorer {
     }
   }
 
-  async #prepare(picture: WholePicture, signal: AbortSignal): Promise<PreparedPicture> {
+  async #prepare(picture: WholePicture, timer: PartTimer, signal: AbortSignal): Promise<PreparedPicture> {
     const { restoration, input, mask, pictureId } = picture;
     const operators = await this.#operatorsOf(restoration, mask, signal);
-    const bytes = await this.#parts.files.read(input, largestFile(restoration), signal);
+    const bytes = await timer.time("read", () =>
+      this.#parts.files.read(input, largestFile(restoration), signal),
+    );
     signal.throwIfAborted();
-    return preparePicture({ path: shownLocation(input), bytes, pictureId }, restoration, operators);
+    return timer.time("decode", () =>
+      preparePicture({ path: shownLocation(input), bytes, pictureId }, restoration, operators),
+    );
   }
 
   async #operatorsOf(
