@@ -54,7 +54,7 @@ export async function inProcessFleet(
   return {
     host,
     network: network.card,
-    restore: (worker, picture, signal) => pictures[worker].restore(picture, signal),
+    restore: async (worker, picture, signal) => (await pictures[worker].restore(picture, signal)).restored,
     workers: () =>
       Array.from({ length: width }, (_, index) => ({
         name: `worker-${index + 1}`,

@@ -39,7 +39,7 @@ async function answer(
         `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
       );
     }
-    const { parts, ...restored } = await engine.pictures().restore(decodeRequest(request), wanted.signal);
+    const { parts, restored } = await engine.pictures().restore(decodeRequest(request), wanted.signal);
     addParts(parts);
     ended("done");
     return { restored: encodeRestored(restored) };

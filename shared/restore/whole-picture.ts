@@ -58,8 +58,9 @@ export interface RestoredWhole extends PictureJudgement {
   };
 }
 
-/** What the worker knows besides. */
-export interface RestoredHere extends RestoredWhole {
+/** A restored picture with what its worker knows besides. */
+export interface RestoredHere {
+  readonly restored: RestoredWhole;
   /** What took how long, in the order in which it ended: read, decode, evaluate, encode, write. */
   readonly parts: readonly TimedPart[];
 }

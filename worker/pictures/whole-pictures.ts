@@ -93,7 +93,7 @@ export class WholePictures implements PictureRestorer {
     const seconds = { network: report.seconds.network, total: now() - started };
     const { canvas } = prepared.canvas;
     const { evaluations } = report;
-    return { ...judgement, sha256, evaluations, canvas, seconds, parts: timer.parts };
+    return { restored: { ...judgement, sha256, evaluations, canvas, seconds }, parts: timer.parts };
   }
 
   close(): Promise<void> {
