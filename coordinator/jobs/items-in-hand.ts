@@ -1,5 +1,7 @@
 /** The items of a job that this coordinator has taken and that have neither an outcome nor been given back. */
+import { RetryableError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import type { FollowedJob } from "./followed-job.js";
 import type { JobEvent } from "./job-event.js";
 import type { JobLog, TakenItem } from "./job-log.js";
@@ -93,7 +95,15 @@ export class ItemsInHand {
           const withdraw = new AbortController();
           running.worker = null;
           this.#running.set(taken, { item: running, withdraw });
-          return restore(item, { ...how, signal: withdraw.signal });
+          try {
+            return await restore(item, { ...how, signal: withdraw.signal });
+          } catch (error) {
+            // A worker cannot know whether others can use a store that it cannot: if this coordinator cannot either, it is no fault of
+            // the item.
+            const told = error instanceof StoreUnavailableError || !(error instanceof RetryableError);
+            if (!told && !withdraw.signal.aborted && !job.signal.aborted) await pauses.check();
+            throw error;
+          }
         },
         signal: job.signal,
         now,

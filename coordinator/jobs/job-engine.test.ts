@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { RetryableError } from "../../shared/errors.js";
 import { temporaryName } from "../../shared/pictures/temporary-file.js";
 import { type JobFixture, openJobFixture } from "../../test/job-fixture.js";
 import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
@@ -246,5 +247,23 @@ describe("JobEngine", () => {
     await vi.waitFor(async () => expect(await temporaries()).toEqual([own]), waiting);
     await rm(join(fixture.output, own));
     expect(await fixture.outputs()).toEqual(["a.png"]);
+  });
+
+  it("does not blame an item whose worker found no store where there is none", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs("a.png");
+    const { output } = fixture;
+    let failures = 0;
+    fixture.onBegin = async () => {
+      if (++failures > 1) return;
+      await rm(output, { recursive: true });
+      throw new RetryableError(`the folder ${output} does not exist`);
+    };
+    await start("a");
+    await vi.waitFor(() => expect(fixture.pauses()).toHaveLength(1), waiting);
+    expect(fixture.pauses()[0]).toContain(output);
+    await mkdir(output);
+    await finished("a");
+    expect(await fixture.outcomes("a")).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
   });
 });

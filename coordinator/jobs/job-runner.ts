@@ -41,7 +41,6 @@ export class JobRunner {
   readonly #pauses: StorePauses;
   readonly #items: ItemsInHand;
   #dispatched = false;
-  #stores: JobStores | undefined;
   #restoration: JobRestoration | undefined;
   readonly #ready: Promise<void>;
   #setReady: () => void = () => {};
@@ -133,7 +132,6 @@ export class JobRunner {
     const sweeping = this.#sweep(stores);
     try {
       this.#restoration = restoration(job.record, stores, () => job.pending);
-      this.#stores = stores;
       this.#follow();
       await keepJob(job, { log, stores, pauses: this.#pauses, now });
     } finally {
@@ -184,6 +182,6 @@ export class JobRunner {
       dispatch.remove(spec.name);
     }
     if (state !== "active") this.#items.withdraw();
-    if (state === "paused" && this.#stores) void this.#pauses.probe(this.#stores);
+    if (state === "paused") void this.#pauses.probe();
   }
 }

@@ -1,6 +1,7 @@
 /** A job pauses while its stores cannot be used: every coordinator tries them again, at growing intervals, until they answer. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DeqfleetError } from "../../shared/errors.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import type { FollowedJob } from "./followed-job.js";
 import { backoff } from "./insist.js";
 import type { JobStores } from "./job-stores.js";
@@ -17,6 +18,7 @@ export class StorePauses {
   #probing = false;
   /** Probes since an item was done. */
   #probes = 0;
+  #stores: JobStores | undefined;
 
   constructor(job: FollowedJob) {
     this.#job = job;
@@ -33,7 +35,8 @@ export class StorePauses {
     for (let attempt = 1; ; attempt++) {
       job.signal.throwIfAborted();
       try {
-        return await open();
+        this.#stores = await open();
+        return this.#stores;
       } catch (error) {
         if (job.record.state === "active") await this.pause(DeqfleetError.messageOf(error));
         await delay(probeDelay(attempt), undefined, { signal: job.signal });
@@ -47,9 +50,20 @@ export class StorePauses {
     );
   }
 
+  /** @throws StoreUnavailableError if the stores cannot be used from here */
+  async check(): Promise<void> {
+    if (!this.#stores) return;
+    try {
+      await probe(this.#stores, this.#job.signal);
+    } catch (cause) {
+      throw new StoreUnavailableError(DeqfleetError.messageOf(cause), { cause });
+    }
+  }
+
   /** Tries a paused job's stores until they answer. */
-  async probe(stores: JobStores): Promise<void> {
-    if (this.#probing) return;
+  async probe(): Promise<void> {
+    const stores = this.#stores;
+    if (this.#probing || !stores) return;
     this.#probing = true;
     const { signal } = this.#job;
     try {

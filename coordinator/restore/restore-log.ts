@@ -1,9 +1,9 @@
 /** The log of an output folder: the embedded one, used by one run at a time. */
 import { join } from "node:path";
 import { DeqfleetError, type FatalError, RetryableError } from "../../shared/errors.js";
+import { makeFolder } from "../../shared/make-folder.js";
 import { writeFailure } from "../../shared/pictures/atomic-write.js";
 import { EmbeddedLog } from "../jobs/embedded-log/embedded-log.js";
-import { makeFolder } from "../jobs/embedded-log/make-folder.js";
 
 /** Where it lies. */
 export const restoreLogFolder = (out: string): string => join(out, ".deqfleet", "restore.d");

@@ -2,10 +2,11 @@
  * Writing a file so that its name never shows half of it: the bytes go to a temporary name in the same folder, are synced
  * to disk, and are then renamed over the final name. A repeated write replaces the file as a whole.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 import { syncFolder } from "../sync-folder.js";
 import { temporaryName } from "./temporary-file.js";
 
@@ -44,17 +45,6 @@ export function writeFailure(path: string, cause: unknown): FatalError {
   );
 }
 
-/** Creates missing folders down to `folder` and makes their entries durable. */
-const ensureFolder = async (folder: string): Promise<void> => {
-  const firstCreated = await mkdir(folder, { recursive: true });
-  if (firstCreated === undefined) return;
-  const top = dirname(resolve(firstCreated));
-  for (let at = dirname(folder); at.length >= top.length; at = dirname(at)) {
-    await syncFolder(at);
-    if (at === top) break;
-  }
-};
-
 const writeSynced = async (path: string, bytes: Uint8Array): Promise<void> => {
   // "wx": a temporary name is never shared, not even with another process of the same id on another host.
   const handle = await open(path, "wx");
@@ -77,7 +67,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
   const folder = dirname(target);
   const temporary = join(folder, temporaryName());
   try {
-    await ensureFolder(folder);
+    await makeFolder(folder);
     try {
       await writeSynced(temporary, bytes);
       crashPoint("before-rename");

@@ -54,7 +54,9 @@ function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
   ) {
     return cause;
   }
-  const message = `${path} cannot be ${doing}: ${DeqfleetError.messageOf(cause)}`;
+  const told = DeqfleetError.messageOf(cause);
+  // A write that failed has said so of its path.
+  const message = told.startsWith(`${path} cannot be `) ? told : `${path} cannot be ${doing}: ${told}`;
   return isFaultOfKey(cause)
     ? new PictureError(message, { cause })
     : new StoreUnavailableError(message, { cause });

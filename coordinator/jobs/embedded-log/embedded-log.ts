@@ -14,6 +14,7 @@ import { z } from "zod";
 import { DeqfleetError, FatalError, InputError } from "../../../shared/errors.js";
 import type { JobRecord } from "../../../shared/jobs/job.js";
 import { type ItemOutcome, itemOutcomeSchema, type WorkItem } from "../../../shared/jobs/work-item.js";
+import { makeFolder } from "../../../shared/make-folder.js";
 import { syncFolder } from "../../../shared/sync-folder.js";
 import type { DeadLetter, JobLog, TakenItem } from "../job-log.js";
 import { checkedJobName } from "../job-name.js";
@@ -22,7 +23,6 @@ import { FolderLock } from "./folder-lock.js";
 import { ItemQueue } from "./item-queue.js";
 import { JobTable } from "./job-table.js";
 import { LineFile } from "./line-file.js";
-import { makeFolder } from "./make-folder.js";
 
 export interface EmbeddedLogOptions {
   /** After which an item is given out again without word from its taker; 30 000 by default. */

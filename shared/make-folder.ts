@@ -1,7 +1,10 @@
-/** `mkdir -p`, durable. Node's own tries for ever on file systems that have no room for folders at all, such as /proc. */
+/**
+ * `mkdir -p`, durable. Node's own tries for ever on file systems that have no room for folders at all, such as /proc, and calls a
+ * folder missing that a read-only file system refuses to make.
+ */
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncFolder } from "../../../shared/sync-folder.js";
+import { syncFolder } from "./sync-folder.js";
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : undefined;
