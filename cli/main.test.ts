@@ -172,3 +172,33 @@ describe("restore", () => {
     expect((await run(args, { cwd, startFleet }, true)).stderr).toContain("    at ");
   });
 });
+
+describe("results", () => {
+  it("tells what became of the pictures of an output folder", async () => {
+    const cwd = await dataset();
+    await writeFile(join(cwd, "in/broken.png"), "no picture");
+    await run(["restore", "in", "--out", "out", ...quick], { cwd });
+    const { exitCode, stdout } = await run(["results", "--restored", "out"], { cwd });
+    expect(exitCode).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ key: "a.png", status: "done", output: "a.png", worker: "worker-1" }),
+        expect.objectContaining({ key: "broken.png", status: "failed" }),
+      ]),
+    );
+    expect(lines).toHaveLength(2);
+    const csv = await run(["results", "--restored", "out", "--format", "csv"], { cwd });
+    expect(csv.stdout).toMatch(/^index,key,status,/);
+    expect(csv.stdout).toMatch(/,a\.png,done,/);
+
+    for (const [args, message] of [
+      [["results"], /Name a job, or the output folder/],
+      [["results", "--restored", "in"], /in is no folder that deqfleet restore has written to/],
+      [["results", "other", "--restored", "out"], /holds no job other; it has restore-[0-9a-f]{16}/],
+    ] as const) {
+      const refused = await run(args, { cwd });
+      expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(message) });
+    }
+  });
+});

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { manifestCsv } from "../coordinator/jobs/manifest.js";
+import { manifestCsv, manifestJsonLines } from "../coordinator/jobs/manifest.js";
 import type { StandingOutcome } from "../coordinator/jobs/standing-outcomes.js";
-import { DeqfleetError, FatalError } from "../shared/errors.js";
+import { restoredOutcomes } from "../coordinator/restore/restored-outcomes.js";
+import { DeqfleetError, FatalError, InputError } from "../shared/errors.js";
 import type { Console } from "./console.js";
 import { exitCodes } from "./exit-codes.js";
 import { type ConnectionFlags, connectedCommand, JobsConnection } from "./jobs-connection.js";
@@ -13,6 +14,7 @@ import { type ConnectionFlags, connectedCommand, JobsConnection } from "./jobs-c
 interface Flags extends ConnectionFlags {
   readonly format: "jsonl" | "csv";
   readonly out?: string;
+  readonly restored?: string;
 }
 
 async function* outcomesOf(chunks: AsyncIterable<string>): AsyncGenerator<StandingOutcome> {
@@ -43,23 +45,38 @@ export function addResults(
   done: (exitCode: number) => void,
 ): void {
   const command = connectedCommand("results", "what became of every picture of a job so far")
-    .argument("<job>", "its name")
+    .argument("[job]", "its name; with --restored it may be left out")
     .addOption(
       new Option("--format <format>", "JSON Lines, or CSV").choices(["jsonl", "csv"]).default("jsonl"),
     )
-    .option("--out <file>", "write it there (default: print it)");
+    .option("--out <file>", "write it there (default: print it)")
+    .option("--restored <dir>", "of deqfleet restore: its output folder, in place of a coordinator");
   program.addCommand(
-    command.action(async (name: string, { format, out, ...flags }: Flags) => {
+    command.action(async (name: string | undefined, { format, out, restored, ...flags }: Flags) => {
       const { signal } = new AbortController();
-      await JobsConnection.with(flags, async (connection) => {
-        const messages = connection.stream((client, metadata) => client.results({ name }, metadata), signal);
-        const lines = (async function* () {
-          for await (const { jsonLines } of messages) yield jsonLines;
-        })();
-        const chunks = format === "csv" ? manifestCsv(outcomesOf(lines)) : lines;
+      const write = async (chunks: AsyncIterable<string>) => {
         if (out === undefined) for await (const chunk of chunks) console.stdout.write(chunk);
         else await writeTo(resolve(cwd, out), chunks);
-      });
+      };
+      if (restored !== undefined) {
+        const outcomes = restoredOutcomes(resolve(cwd, restored), name, signal);
+        await write(format === "csv" ? manifestCsv(outcomes) : manifestJsonLines(outcomes));
+      } else if (name === undefined) {
+        throw new InputError(
+          "results of what? Name a job, or the output folder of a restore with --restored DIR",
+        );
+      } else {
+        await JobsConnection.with(flags, async (connection) => {
+          const messages = connection.stream(
+            (client, metadata) => client.results({ name }, metadata),
+            signal,
+          );
+          const lines = (async function* () {
+            for await (const { jsonLines } of messages) yield jsonLines;
+          })();
+          await write(format === "csv" ? manifestCsv(outcomesOf(lines)) : lines);
+        });
+      }
       done(exitCodes.ok);
     }),
   );

@@ -108,7 +108,10 @@ export class FolderLock {
     } catch (cause) {
       await directory.close();
       if (cause instanceof DeqfleetError) throw cause;
-      throw new InputError(`${folder} cannot be locked: ${DeqfleetError.messageOf(cause)}`, { cause });
+      throw new InputError(
+        `${folder} cannot be locked: ${DeqfleetError.messageOf(cause)}; it has to be on a file system with Unix sockets`,
+        { cause },
+      );
     }
   }
 
