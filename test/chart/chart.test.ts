@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   coordinatorOptionsSchema,
   resolveCoordinatorSettings,
@@ -11,6 +11,7 @@ import {
 import { readOptionsFile } from "../../shared/config/options.js";
 import { restoreOptionsSchema } from "../../shared/config/restore-settings.js";
 import { resolveWorkerSettings, workerOptionsSchema } from "../../shared/config/worker-settings.js";
+import { ServiceProcess } from "../service-process.js";
 import { violations } from "./policy.js";
 import {
   chart,
@@ -154,6 +155,33 @@ describe.each(valueSets)("with %s", (set) => {
         .at(-1);
       if (config !== undefined) expect(Object.keys(files)).toContain(config);
     }
+  });
+});
+
+describe("the processes", () => {
+  const started: ServiceProcess[] = [];
+  afterEach(() => Promise.all(started.splice(0).map((one) => one.kill())));
+
+  it("start from the chart's files and find each other", async () => {
+    const manifests = manifestsIn(template(["--set", "nats.mode=none"]));
+    const files = manifests.find(({ data }) => data?.["coordinator.yaml"])!.data!;
+    const start = async (role: string, file: string, more: readonly string[], from: string, to: string) => {
+      const path = join(folder, file);
+      await writeFile(path, files[file]!.replaceAll(/0\.0\.0\.0:\d+/g, "127.0.0.1:0").replace(from, to));
+      const one = ServiceProcess.start(role, `--config=${path}`, "--advertise=127.0.0.1:0", ...more);
+      started.push(one);
+      return one;
+    };
+    const jobs = join(folder, "jobs");
+    const coordinator = await start("coordinator", "coordinator.yaml", [], "/var/lib/deqfleet", jobs);
+    const [, address] = await coordinator.prints(
+      /reached at (127\.0\.0\.1:\d+), HTTP on port \d+, API on port/,
+    );
+    const service = "fleet-deqfleet-coordinators:7700";
+    expect(files["worker-cpu.yaml"]).toContain(service);
+    const worker = await start("worker", "worker-cpu.yaml", ["--name=pod-1"], service, address!);
+    await worker.prints(/serving: joined/);
+    await coordinator.prints(/worker pod-1 joined/);
   });
 });
 
