@@ -67,9 +67,13 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
   const folder = dirname(target);
   const temporary = join(folder, temporaryName());
   try {
-    await makeFolder(folder);
     try {
-      await writeSynced(temporary, bytes);
+      await writeSynced(temporary, bytes).catch(async (error: unknown) => {
+        // Folders are mostly there.
+        if (codeOf(error) !== "ENOENT") throw error;
+        await makeFolder(folder);
+        await writeSynced(temporary, bytes);
+      });
       crashPoint("before-rename");
       await rename(temporary, target);
     } catch (error) {
