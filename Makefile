@@ -5,7 +5,15 @@ RESTORE = node dist/cli/main.js restore
 # Ten steps keep the demonstration short on a small machine; 25 is the default.
 DEMO_FLAGS = --simulate --workers 4 --plan time-parallel --steps 10 --contact-sheet
 
-.PHONY: demo test test-faults check build bench models clean
+# Docker Compose, as a part of Docker or as a program of its own.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+COMPOSE_PROJECT ?= deqfleet
+FLEET = $(COMPOSE) -p $(COMPOSE_PROJECT) -f deploy/compose.yaml
+export DEQFLEET_OUTPUT ?= $(CURDIR)/out/compose
+# Containers run as whoever runs make, so that the pictures are theirs; as nobody in particular where that is root.
+export DEQFLEET_USER ?= $(shell id -u | sed 's/^0$$/10001/'):$(shell id -g | sed 's/^0$$/10001/')
+
+.PHONY: demo image compose-demo compose-down test test-faults check build bench models clean
 
 demo: build
 	$(RESTORE) 'photos/*.png' --task sr-average --scale 4 --out $(DEMO)/super-resolution $(DEMO_FLAGS)
@@ -17,6 +25,24 @@ demo: build
 	  echo "  restored pictures  $(CURDIR)/$(DEMO)/$$task/*.png"; \
 	  echo "  report             $(CURDIR)/$(DEMO)/$$task/report.json"; \
 	done
+
+# The image of all processes. Behind a proxy: make image DOCKER_BUILD_FLAGS='--network host'
+image:
+	docker build $(DOCKER_BUILD_FLAGS) -f deploy/docker/Dockerfile --target cpu -t deqfleet:cpu .
+
+# Restores the sample photographs in containers: broker, coordinator, two workers. With MONITORING=1 also Prometheus and Grafana.
+compose-demo: image
+	install -d -m 0777 $(DEQFLEET_OUTPUT)
+	$(FLEET) $(if $(MONITORING),--profile monitoring) up -d
+	$(FLEET) run --rm cli submit /data/in --out /data/out/super-resolution --name demo \
+	  --task sr-average --scale 4 --simulate --steps 10 --coordinator coordinator:7700
+	$(FLEET) run --rm cli watch demo --coordinator coordinator:7700
+	@echo
+	@echo "Look at $(DEQFLEET_OUTPUT)/super-resolution$(if $(MONITORING), and http://127.0.0.1:3000)."
+	@echo "The fleet still runs; make compose-down ends it, and forgets its jobs."
+
+compose-down:
+	$(FLEET) --profile cli --profile monitoring down -v
 
 # Writes the default prior anew from its checkpoint: models/prior.onnx and its card models/prior.json.
 models: build
