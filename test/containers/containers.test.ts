@@ -82,7 +82,7 @@ describe.skipIf(!dockerRuns())("containers", () => {
 
   describe("a rolling upgrade", () => {
     const count = 60;
-    const steps = 150;
+    const steps = 120;
     let folder: string;
     const inFolder = (...parts: string[]) => join(folder, ...parts);
 
