@@ -61,6 +61,14 @@ describe("JobEngine", () => {
     expect(await fixture.log.backlog("a")).toEqual({ queued: 0, taken: 0 });
   });
 
+  it("ends at once where the folder was emptied meanwhile", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs("notes.txt");
+    await start("a");
+    expect(await finished("a")).toMatchObject({ listed: 0, listedAll: true });
+    expect(await fixture.log.backlog("a")).toEqual({ queued: 0, taken: 0 });
+  });
+
   it("does not take its outputs for inputs where they lie among them", async () => {
     fixture = await openJobFixture();
     await fixture.inputs("a.png", "done [1]/old.png");
