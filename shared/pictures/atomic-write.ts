@@ -2,8 +2,10 @@
  * Writing a file so that its name never shows half of it: the bytes go to a temporary name in the same folder, are synced
  * to disk, and are then renamed over the final name. A repeated write replaces the file as a whole.
  */
+import { closeSync, fsync, openSync, renameSync, writeFileSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
 import { makeFolder } from "../make-folder.js";
@@ -45,6 +47,19 @@ export function writeFailure(path: string, cause: unknown): FatalError {
   );
 }
 
+const syncFile = promisify(fsync);
+
+/** See {@link WriteOptions.ownThread}. */
+const writeSyncedHere = async (path: string, bytes: Uint8Array): Promise<void> => {
+  const file = openSync(path, "wx");
+  try {
+    writeFileSync(file, bytes);
+    await syncFile(file);
+  } finally {
+    closeSync(file);
+  }
+};
+
 const writeSynced = async (path: string, bytes: Uint8Array): Promise<void> => {
   // "wx": a temporary name is never shared, not even with another process of the same id on another host.
   const handle = await open(path, "wx");
@@ -56,26 +71,41 @@ const writeSynced = async (path: string, bytes: Uint8Array): Promise<void> => {
   }
 };
 
+/** How a file is written. */
+export interface WriteOptions {
+  /**
+   * Whether the caller has its thread to itself. Everything but the wait for the disk is then done at once: each call that Node's
+   * threads do instead costs more than the call itself.
+   */
+  readonly ownThread?: boolean;
+}
+
 /**
  * Writes `bytes` to `path` all or nothing, creating parent folders. When it returns, the file and its name are on disk;
  * when it throws, no temporary file is left and a file already at `path` is untouched. The temporary name begins with a
  * dot, so that discovery passes over what a killed process leaves behind.
  * @throws FatalError if the disk is full, the folder not writable or the path blocked
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array,
+  { ownThread = false }: WriteOptions = {},
+): Promise<void> {
+  const write = ownThread ? writeSyncedHere : writeSynced;
   const target = resolve(path);
   const folder = dirname(target);
   const temporary = join(folder, temporaryName());
   try {
     try {
-      await writeSynced(temporary, bytes).catch(async (error: unknown) => {
+      await write(temporary, bytes).catch(async (error: unknown) => {
         // Folders are mostly there.
         if (codeOf(error) !== "ENOENT") throw error;
         await makeFolder(folder);
-        await writeSynced(temporary, bytes);
+        await write(temporary, bytes);
       });
       crashPoint("before-rename");
-      await rename(temporary, target);
+      if (ownThread) renameSync(temporary, target);
+      else await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;

@@ -31,27 +31,45 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-describeObjectStore(
-  "a folder",
-  async () => {
-    const root = join(folder, "store");
-    const store = await FolderStore.open(root, { create: true });
-    return {
-      store,
-      spoil: (key) => writeFile(join(root, key), "changed"),
-      close: () => store.close(),
-    };
-  },
-  // A folder of pictures is changed by other programs too: what lies there now is what is meant.
-  false,
-);
+/** Both ways of calling the file system. */
+const threads = [
+  { thread: "a thread that others use", ownThread: false },
+  { thread: "a thread of its own", ownThread: true },
+];
 
-describe("a folder, and what leads out of it", () => {
+for (const { thread, ownThread } of threads) {
+  describeObjectStore(
+    `a folder, used from ${thread}`,
+    async () => {
+      const root = join(folder, "store");
+      const store = await FolderStore.open(root, { create: true, ownThread });
+      return {
+        store,
+        spoil: (key) => writeFile(join(root, key), "changed"),
+        close: () => store.close(),
+      };
+    },
+    // A folder of pictures is changed by other programs too: what lies there now is what is meant.
+    false,
+  );
+}
+
+it("reads small files and large ones whole from a thread of its own", async () => {
+  const store = await FolderStore.open(folder, { create: false, ownThread: true });
+  for (const size of [0, 5, 1024 * 1024, 1024 * 1024 + 1, 3 * 1024 * 1024]) {
+    const bytes = Buffer.alloc(size, "deqfleet");
+    await writeFile(join(folder, "large.bin"), bytes);
+    const found = await store.read("large.bin", { maxBytes: 2 ** 30 });
+    expect(Buffer.compare(Buffer.from(found), bytes)).toBe(0);
+  }
+});
+
+describe.each(threads)("a folder used from $thread, and what leads out of it", ({ ownThread }) => {
   let root: string;
   let store: FolderStore;
   beforeEach(async () => {
     root = join(folder, "store");
-    store = await FolderStore.open(root, { create: true });
+    store = await FolderStore.open(root, { create: true, ownThread });
     await mkdir(join(folder, "outside"));
     await writeFile(join(folder, "outside", "secret.png"), "secret");
     await writeFile(join(root, "own.png"), "own");
@@ -125,13 +143,13 @@ describe("a folder, and what leads out of it", () => {
   });
 });
 
-describe("a folder that cannot be written", () => {
+describe.each(threads)("a folder that cannot be written, used from $thread", ({ ownThread }) => {
   it("is unavailable while the disk is full, and serves again when there is room", async () => {
     const disk = join(folder, "disk");
     await mkdir(disk);
     expect(mountTinyDisk(disk)).toBe(true);
     try {
-      const store = await FolderStore.open(disk, { create: false });
+      const store = await FolderStore.open(disk, { create: false, ownThread });
       const picture = Buffer.alloc(100 * 1024, 7);
       const failure: unknown = await store.write("large.png", picture).catch((error) => error);
       expect(failure).toBeInstanceOf(StoreUnavailableError);
@@ -151,7 +169,7 @@ describe("a folder that cannot be written", () => {
     await mkdir(disk);
     expect(mountTinyDisk(disk)).toBe(true);
     try {
-      const store = await FolderStore.open(disk, { create: false });
+      const store = await FolderStore.open(disk, { create: false, ownThread });
       execFileSync("mount", ["-o", "remount,ro", disk]);
       await expect(store.write("a.png", Buffer.from("a"))).rejects.toThrow(StoreUnavailableError);
       await expect(store.write("a.png", Buffer.from("a"))).rejects.toThrow(/read-only/);

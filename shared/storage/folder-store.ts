@@ -9,12 +9,24 @@
  * 3. Files of our own (names that begin with `.deqfleet`) are never listed.
  */
 import { createHash } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFile,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { lstat, mkdir, open, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
-import { writeFileAtomic } from "../pictures/atomic-write.js";
+import { type WriteOptions, writeFileAtomic } from "../pictures/atomic-write.js";
 import { sweepTemporaries } from "../pictures/temporary-file.js";
 import { checkKey, compareKeys } from "./object-key.js";
 import {
@@ -62,28 +74,67 @@ function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
     : new StoreUnavailableError(message, { cause });
 }
 
+/** @throws PictureError if it is no file, or too large */
+function checkFile(found: Stats, shown: string, maxBytes: number): void {
+  if (!found.isFile()) throw new PictureError(`${shown} is no file`);
+  if (found.size > maxBytes) {
+    throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
+  }
+}
+
+/** Files up to this size are read at once by who has a thread of their own. */
+const readAtOnce = 1024 * 1024;
+
+const readLater = (file: number, signal: AbortSignal | undefined): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    readFile(file, { signal }, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+  });
+
+/** Reads a file without Node's threads, but for large ones. */
+async function readHere(
+  path: string,
+  flags: number,
+  { shown, maxBytes, signal }: { shown: string; maxBytes: number; signal: AbortSignal | undefined },
+): Promise<Uint8Array> {
+  const file = openSync(path, flags);
+  try {
+    const found = fstatSync(file);
+    checkFile(found, shown, maxBytes);
+    return found.size <= readAtOnce ? readFileSync(file) : await readLater(file, signal);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** See {@link ObjectStore} and the invariants above. */
 export class FolderStore implements ObjectStore {
   readonly uri: string;
   /** Absolute, without links. */
   readonly #root: string;
+  readonly #ownThread: boolean;
 
-  private constructor(root: string) {
+  private constructor(root: string, ownThread: boolean) {
     this.#root = root;
+    this.#ownThread = ownThread;
     this.uri = pathToFileURL(root).href;
   }
 
   /**
    * @param path absolute
    * @param options.create makes the folder if it is missing; otherwise that is an error
+   * @param options.ownThread whether those who use it have their thread to themselves, see {@link WriteOptions}: small files are
+   *   read at once, too, and looking at a file does not take turns with others
    * @throws InputError if it is missing or no folder, {@link StoreUnavailableError} if it cannot be made or looked at
    */
-  static async open(path: string, { create }: { readonly create: boolean }): Promise<FolderStore> {
+  static async open(
+    path: string,
+    { create, ownThread = false }: { readonly create: boolean } & WriteOptions,
+  ): Promise<FolderStore> {
     try {
       if (create) await mkdir(path, { recursive: true });
       const root = await realpath(path);
       if (!(await stat(root)).isDirectory()) throw new InputError(`${path} is no folder`);
-      return new FolderStore(root);
+      return new FolderStore(root, ownThread);
     } catch (cause) {
       if (!create && isMissing(cause)) {
         throw new InputError(`the folder ${path} does not exist; create it, or give another one`, { cause });
@@ -156,7 +207,8 @@ export class FolderStore implements ObjectStore {
 
   /** The real path of an existing file or folder. @throws InputError if it lies outside, ENOENT if there is none */
   async #inside(key: string): Promise<string> {
-    const path = await realpath(join(this.#root, key));
+    const shown = join(this.#root, key);
+    const path = this.#ownThread ? realpathSync.native(shown) : await realpath(shown);
     if (path !== this.#root && !path.startsWith(this.#root + sep)) {
       throw new InputError(
         `${join(this.#root, key)} leads out of the folder, to ${path}; links must stay inside`,
@@ -176,13 +228,12 @@ export class FolderStore implements ObjectStore {
       // The real path has no link left to follow.
       // Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      const file = await open(await this.#inside(key), flags);
+      const path = await this.#inside(key);
+      if (this.#ownThread) return await readHere(path, flags, { shown, maxBytes, signal });
+      const file = await open(path, flags);
       try {
         const found = await file.stat();
-        if (!found.isFile()) throw new PictureError(`${shown} is no file`);
-        if (found.size > maxBytes) {
-          throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
-        }
+        checkFile(found, shown, maxBytes);
         return await file.readFile({ signal });
       } finally {
         await file.close();
@@ -200,7 +251,8 @@ export class FolderStore implements ObjectStore {
 
   async #requireRoot(): Promise<void> {
     try {
-      await stat(this.#root);
+      if (this.#ownThread) statSync(this.#root);
+      else await stat(this.#root);
     } catch (cause) {
       throw failureOf(this.#root, "reached", cause);
     }
@@ -219,7 +271,7 @@ export class FolderStore implements ObjectStore {
       await this.#requireRoot();
       await this.#checkFolders(key);
       if (await this.#holds(key, bytes.length, sha256)) return sha256;
-      await writeFileAtomic(path, bytes);
+      await writeFileAtomic(path, bytes, { ownThread: this.#ownThread });
       return sha256;
     } catch (error) {
       throw failureOf(path, "written", error);
@@ -229,7 +281,10 @@ export class FolderStore implements ObjectStore {
   /** Whether those bytes are already there. */
   async #holds(key: string, length: number, sha256: string): Promise<boolean> {
     // A link is written over, wherever it leads.
-    const found = await lstat(join(this.#root, key)).catch(() => undefined);
+    const path = join(this.#root, key);
+    const found = this.#ownThread
+      ? lstatSync(path, { throwIfNoEntry: false })
+      : await lstat(path).catch(() => undefined);
     if (!found?.isFile() || found.size !== length) return false;
     return (await this.describe(key))?.sha256 === sha256;
   }

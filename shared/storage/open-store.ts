@@ -27,6 +27,8 @@ export function storeUri(given: string, cwd: string): string {
 export interface StoreOptions {
   /** Makes a folder that is missing; a bucket has to be there. */
   readonly create: boolean;
+  /** Whether those who use it have their thread to themselves; default: no. */
+  readonly ownThread?: boolean | undefined;
   /** Default: what the environment says, see {@link s3SettingsFrom}. */
   readonly s3?: S3Settings | undefined;
 }
@@ -38,9 +40,9 @@ export interface StoreOptions {
  */
 export async function openStore(
   uri: string,
-  { create, s3 = s3SettingsFrom(process.env) }: StoreOptions,
+  { create, ownThread = false, s3 = s3SettingsFrom(process.env) }: StoreOptions,
 ): Promise<ObjectStore> {
-  if (uri.startsWith("file://")) return FolderStore.open(fileURLToPath(uri), { create });
+  if (uri.startsWith("file://")) return FolderStore.open(fileURLToPath(uri), { create, ownThread });
   if (uri.startsWith("s3://")) {
     // The SDK warns of the age of Node 20 on stderr, in the middle of whatever stands there.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";

@@ -30,7 +30,7 @@ function serve(port: MessagePort, { network, batch, engine }: PictureThreadOptio
   const pictures = new WholePictures({
     network,
     batch,
-    files: new LocatedFiles(openStore),
+    files: new LocatedFiles((uri, options) => openStore(uri, { ...options, ownThread: true })),
     solve: (chain, signal) => chains.call(chain, signal, [chain.pseudoInverse.buffer as ArrayBuffer]),
   });
   serveCalls<WholePicture, RestoredHere>(port, (picture, signal) => pictures.restore(picture, signal));
