@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { picturesAhead } from "../../coordinator/fleet/worker-slots.js";
 import { batchLimits } from "../../shared/chain/batch-limits.js";
 import { resolveWorkerSettings } from "../../shared/config/worker-settings.js";
@@ -307,10 +307,13 @@ describe("a coordinator process", () => {
   it("answers probes, lists no workers, and ends with 0 when told to", async () => {
     const coordinator = cluster.start("coordinator", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0");
     const [, address, port] = await coordinator.prints(/reached at (\S+), HTTP on port (\d+)/);
-    for (const path of ["/healthz", "/readyz"]) {
+    const ask = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
-      expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
-    }
+      return [response.status, await response.text()];
+    };
+    expect(await ask("/healthz")).toEqual([200, "ok\n"]);
+    // The log of its jobs may still be opening.
+    await vi.waitFor(async () => expect(await ask("/readyz")).toEqual([200, "ok\n"]), { timeout: 30_000 });
     const listing = cluster.start("workers", "--coordinator", address);
     expect(await listing.ended()).toBe(0);
     expect(listing.output).toBe(`no workers have joined ${address}\n`);
