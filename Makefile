@@ -35,7 +35,7 @@ compose-demo: image
 	install -d -m 0777 $(DEQFLEET_OUTPUT)
 	$(FLEET) $(if $(MONITORING),--profile monitoring) up -d
 	$(FLEET) run --rm cli submit /data/in --out /data/out/super-resolution --name demo \
-	  --task sr-average --scale 4 --simulate --steps 10 --coordinator coordinator:7700
+	  --task sr-average --scale 4 --simulate --steps 10 --model models/prior.onnx --coordinator coordinator:7700
 	$(FLEET) run --rm cli watch demo --coordinator coordinator:7700
 	@echo
 	@echo "Look at $(DEQFLEET_OUTPUT)/super-resolution$(if $(MONITORING), and http://127.0.0.1:3000)."

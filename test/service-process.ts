@@ -1,6 +1,9 @@
 /** `deqfleet worker` and `deqfleet coordinator` as processes of their own, as users start them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../shared/package-root.js";
 
@@ -31,9 +34,15 @@ export class ServiceProcess {
   /** @param environment added to this process's */
   static startWith(environment: NodeJS.ProcessEnv, ...args: string[]): ServiceProcess {
     const env = { ...process.env, ...environment };
-    return new ServiceProcess(
-      spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] }),
-    );
+    // A coordinator keeps its jobs where it is started, if it is told nothing else: each has a place of its own.
+    const cwd = mkdtempSync(join(tmpdir(), "deqfleet-service-"));
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.once("exit", () => rmSync(cwd, { recursive: true, force: true }));
+    return new ServiceProcess(child);
   }
 
   get pid(): number {

@@ -230,7 +230,8 @@ describe("a run that is killed", () => {
       const out = join(set.out, point);
       expect(await runProgram([...args, ...plan, "--out", out], point), point).toBeNull();
       const half = (await readdir(out, { recursive: true })).filter((name) => name.endsWith(".tmp"));
-      expect(half.length > 0, point).toBe(point === "before-rename");
+      // At the other points a file of the other picture may be half written.
+      if (point === "before-rename") expect(half.length).toBeGreaterThan(0);
       expect(await runProgram([...args, ...plan, "--out", out]), point).toBe(0);
       const { run } = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
       const known = ["after-outcome-recorded", "before-settle"].includes(point) ? 1 : 0;
