@@ -73,6 +73,8 @@ export class SleepingEngine implements Engine {
       this.#slices.set(task.slice, await this.#engine.open(task.spec));
       return false;
     }
+    // It has no sockets.
+    if (task.kind === "drain") return undefined;
     const slice = this.#slices.get(task.slice);
     if (!slice) throw new Error(`slice ${task.slice} is not open`);
     switch (task.kind) {

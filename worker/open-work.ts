@@ -45,11 +45,14 @@ export class OpenWork {
   readonly pictureEnds: Record<PictureEnd, number> = { done: 0, failed: 0, abandoned: 0 };
   /** Told of what is over. */
   readonly onEnded: (ended: EndedWork) => void;
+  readonly #onDrain: () => void;
   #draining = false;
   #idle: (() => void)[] = [];
 
-  constructor(onEnded: (ended: EndedWork) => void = () => {}) {
+  /** @param onDrain called when the worker begins to drain */
+  constructor(onEnded: (ended: EndedWork) => void = () => {}, onDrain: () => void = () => {}) {
     this.onEnded = onEnded;
+    this.#onDrain = onDrain;
   }
 
   /** Pieces under way. */
@@ -89,6 +92,7 @@ export class OpenWork {
   /** Takes nothing new from now on. */
   drain(): void {
     this.#draining = true;
+    this.#onDrain();
   }
 
   /** Resolves when nothing is under way. */

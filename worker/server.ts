@@ -46,7 +46,8 @@ export async function serveWorker(
 ): Promise<WorkerServer> {
   const server = new Server(serverOptions);
   const exchanges = new ExchangeClients(security);
-  const work = new OpenWork(onEnded);
+  // Rounds between processes of one machine do not pass through here. An engine that has ended has none.
+  const work = new OpenWork(onEnded, () => void engine.perform({ kind: "drain" }).catch(() => {}));
   const instance = randomUUID();
   const health = new HealthImplementation({ "": "SERVING", [workerServiceName]: "SERVING" });
   let slices = 0;

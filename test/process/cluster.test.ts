@@ -254,7 +254,7 @@ describe("a worker with whole pictures", () => {
   });
 
   it("hands back what does not end within its grace time, and exits with 0 all the same", async () => {
-    const { process, solving } = await scene(100, "--grace", "12");
+    const { process, solving } = await scene(400, "--grace", "12");
     process.signal("SIGTERM");
     for (const picture of await solving) {
       expect(picture).toMatchObject({ status: "rejected", reason: expect.any(RetryableError) });

@@ -74,6 +74,8 @@ export type EngineTask =
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
   | { readonly kind: "give"; readonly slice: number; readonly run: StepRun }
   | { readonly kind: "recut"; readonly slice: number; readonly recut: EngineRecut }
+  /** Rounds that come by sockets are refused from now on. */
+  | { readonly kind: "drain" }
   | { readonly kind: "measure"; readonly seconds: number; readonly size: PictureSize }
   | { readonly kind: "close"; readonly slice: number };
 
@@ -86,6 +88,7 @@ export interface EngineResults {
   read: EngineTensor;
   give: MovedHeader & { readonly numbers: EngineTensor };
   recut: undefined;
+  drain: undefined;
   measure: readonly CostPoint[];
   /** The rounds it has done, in order. */
   close: readonly TimedPart[] | undefined;

@@ -93,12 +93,17 @@ class TaskQueue {
   }
 }
 
+/** Whether the worker takes nothing new. */
+let draining = false;
+
 /** Answers the rounds that come by a slice's socket until it is closed. Never throws. */
 async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQueue): Promise<void> {
   try {
     for (let message = await socket.next(); message; message = await socket.next()) {
       if (!message.round) throw new RetryableError(`unexpected command ${message.command ?? "(none)"}`);
       const command = await readRound(message.round, socket);
+      // A neighbour may still read a boundary state; whatever computes goes elsewhere.
+      if (draining) throw new RetryableError("the worker is draining");
       const report = await queue.add(() => runRound(open, command));
       await socket.write(roundEvents(report));
     }
@@ -148,6 +153,10 @@ async function perform(
       const { taken, numbers, ...range } = task.recut;
       const runs = splitNumbers(taken, numbers && incoming(open, numbers));
       await open.slice.recut({ ...range, taken: runs });
+      return undefined;
+    }
+    case "drain": {
+      draining = true;
       return undefined;
     }
     case "measure": {
