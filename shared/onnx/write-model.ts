@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, link, mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFailure } from "../pictures/atomic-write.js";
+import { syncFolder } from "../sync-folder.js";
 import type { GraphContents } from "./graph-contents.js";
 import { layoutModel, type Piece, readPending } from "./model-layout.js";
 
@@ -106,20 +107,6 @@ async function keepAside(target: string): Promise<string | undefined> {
     if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK")) throw error;
     await rename(target, aside);
     return aside;
-  }
-}
-
-/** Some file systems (network mounts, Windows) cannot sync a folder; the rename itself is still atomic there. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!hasCode(error, "EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EACCES")) throw error;
   }
 }
 

@@ -12,6 +12,7 @@ import { lstat, opendir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { isAlive } from "../process-alive.js";
 
 /** A file that has not been written to for so long is nobody's: longer than any write, and than any two clocks are apart. */
 const abandonedAfterMilliseconds = 24 * 3600 * 1000;
@@ -43,17 +44,6 @@ function host(): string {
 /** A new name of this process; discovery and listings pass over it. */
 export const temporaryName = (): string =>
   `.deqfleet-${host()}-${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
-
-/** Whether a process runs here. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It runs, and belongs to somebody else.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
 
 async function isAbandoned(folder: string, name: string, now: number): Promise<boolean> {
   const [, of, pid] = named.exec(name) ?? [];

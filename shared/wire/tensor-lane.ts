@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import type { ChainSpec } from "../chain/slice-host.js";
 import { RetryableError } from "../errors.js";
+import { isAlive } from "../process-alive.js";
 import { type WireCounter, wireCounter } from "./wire-traffic.js";
 
 /** Where lanes may lie: memory that both processes see. */
@@ -53,17 +54,6 @@ export function laneFolder(): string | undefined {
     return memoryFolder;
   } catch {
     return undefined;
-  }
-}
-
-/** Whether a process runs here. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It runs, and belongs to somebody else.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 
