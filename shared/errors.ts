@@ -4,6 +4,7 @@
  * - {@link InputError}: the user gave something that cannot work; mending the input is the only remedy.
  * - {@link PictureError}: this one picture cannot be restored; the others can.
  * - {@link RetryableError}: the same call may succeed later or elsewhere (a worker died, a call timed out).
+ * - {@link ReturnedError}: likewise, and nothing is known to be wrong with what was called for.
  * - {@link FatalError}: nothing more can be done by this process (disk full, output not writable).
  */
 
@@ -47,6 +48,12 @@ export class RetryableError extends DeqfleetError {
     super("retryable", message, options);
   }
 }
+
+/**
+ * Whoever had the work gave it back because it is told to stop. Unlike any other RetryableError this says nothing about the work,
+ * which may be given out again as if it had not been tried.
+ */
+export class ReturnedError extends RetryableError {}
 
 /** The whole run has to stop (disk full, output folder not writable, no worker can be started). */
 export class FatalError extends DeqfleetError {

@@ -33,7 +33,14 @@ export class SeatPool implements WorkerPool {
   async acquire({ signal }: PictureRequest): Promise<WorkerLease> {
     const release = await this.#sit(1, signal);
     const channel = { address: "seat" } as WorkerChannel;
-    return { worker: "seat", channel, host: noHost, lost: new AbortController().signal, release };
+    return {
+      worker: "seat",
+      channel,
+      host: noHost,
+      lost: new AbortController().signal,
+      draining: () => false,
+      release,
+    };
   }
 
   async acquireGroup({ slices, signal }: GroupRequest): Promise<SliceGroup> {

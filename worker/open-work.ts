@@ -4,7 +4,7 @@
  * A piece of work is a slice of a cut chain, or a whole picture once it has begun. A draining worker takes no new piece, hands a
  * slice back at its next round (the coordinator opens it elsewhere from its boundary states), and finishes whole pictures.
  */
-import { RetryableError } from "../shared/errors.js";
+import { ReturnedError } from "../shared/errors.js";
 
 /** What a piece of work is. */
 export type PieceKind = "slice" | "picture";
@@ -69,7 +69,7 @@ export class OpenWork {
     return this.#draining;
   }
 
-  /** @throws RetryableError if the worker takes no more work */
+  /** @throws ReturnedError if the worker takes no more work */
   begin(kind: PieceKind): Piece {
     this.refuseWhileDraining();
     this.#pieces[kind]++;
@@ -84,9 +84,9 @@ export class OpenWork {
     };
   }
 
-  /** @throws RetryableError if the worker drains: what would only begin now is better begun elsewhere */
+  /** @throws ReturnedError if the worker drains: what would only begin now is better begun elsewhere */
   refuseWhileDraining(): void {
-    if (this.#draining) throw new RetryableError("the worker is draining");
+    if (this.#draining) throw new ReturnedError("the worker is draining");
   }
 
   /** Takes nothing new from now on. */

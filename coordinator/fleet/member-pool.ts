@@ -92,6 +92,7 @@ export class MemberPool implements WorkerPool {
       channel: member.channel,
       host: { width: 1, open: (spec, _, abort) => this.#openSlice(spec, member.channel, abort) },
       lost: member.lost,
+      draining: () => member.draining,
       release: () => {
         if (!held) return;
         held = false;

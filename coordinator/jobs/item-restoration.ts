@@ -2,7 +2,7 @@
  * Items of a job on the workers of a pool: each whole on one worker, which reads and writes the stores itself, or its chain cut
  * over all workers, where the coordinator does.
  */
-import { PictureError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, PictureError, RetryableError, ReturnedError } from "../../shared/errors.js";
 import { type JobRecord, maskKey } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import type { PictureSize } from "../../shared/operators/task.js";
@@ -11,6 +11,7 @@ import { decodeMask } from "../../shared/pictures/mask.js";
 import { CanvasOperators } from "../../shared/restore/canvas.js";
 import { type LocatedFiles, largestFile } from "../../shared/restore/located-files.js";
 import type { StoredMask } from "../../shared/restore/whole-picture.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import { withSpan } from "../../shared/telemetry/tracing.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
 import { choosePlan } from "../planner/choose-plan.js";
@@ -98,6 +99,11 @@ class StoredItems implements JobRestoration {
         evaluations,
         ...judgement,
       };
+    } catch (error) {
+      // Its server may close before the registry hears that it is gone.
+      const lost = error instanceof RetryableError && !(error instanceof StoreUnavailableError);
+      if (!lost || !lease.draining() || signal.aborted) throw error;
+      throw new ReturnedError(DeqfleetError.messageOf(error), { cause: error });
     } finally {
       lease.release();
     }

@@ -1,5 +1,5 @@
 /** The items of a job that this coordinator has taken and that have neither an outcome nor been given back. */
-import { RetryableError } from "../../shared/errors.js";
+import { RetryableError, ReturnedError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
 import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import type { FollowedJob } from "./followed-job.js";
@@ -100,7 +100,10 @@ export class ItemsInHand {
           } catch (error) {
             // A worker cannot know whether others can use a store that it cannot: if this coordinator cannot either, it is no fault of
             // the item.
-            const told = error instanceof StoreUnavailableError || !(error instanceof RetryableError);
+            const told =
+              error instanceof StoreUnavailableError ||
+              error instanceof ReturnedError ||
+              !(error instanceof RetryableError);
             if (!told && !withdraw.signal.aborted && !job.signal.aborted) await pauses.check();
             throw error;
           }

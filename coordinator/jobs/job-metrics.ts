@@ -9,6 +9,7 @@ export function countJobEvent(metrics: CoordinatorMetrics, event: JobEvent): voi
   if (event.event !== "item-outcome") return;
   const { name, restoration } = event.job.spec;
   const { status, plan, rounds, evaluations, residual, seconds } = event.outcome;
+  if (status === "returned") return;
   if (status === "retried") {
     metrics.retries.inc({ job: name });
     return;

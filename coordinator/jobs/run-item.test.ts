@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PictureError, RetryableError } from "../../shared/errors.js";
+import { FatalError, PictureError, RetryableError, ReturnedError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
 import type { ItemOutcome } from "../../shared/jobs/work-item.js";
 import { FolderStore } from "../../shared/storage/folder-store.js";
@@ -232,16 +232,61 @@ describe("runItem", () => {
     await settled();
   });
 
-  it("gives an item back at once when the coordinator stops", async () => {
+  it("gives an item back when the coordinator stops", async () => {
     const stop = new AbortController();
     const restore = async (): Promise<RestoredItem> => {
       stop.abort(new RetryableError("the coordinator stops"));
       throw stop.signal.reason;
     };
     await runItem(await take(), context({ restore, signal: stop.signal }));
-    expect(await outcomes()).toEqual([]);
+    expect(await outcomes()).toMatchObject([{ status: "returned", errors: [], deliveries: 1 }]);
     expect(await log.backlog(name)).toEqual({ queued: 1, taken: 0 });
     expect((await take()).delivery).toBe(2);
+  });
+
+  it("gives an item back though it cannot be noted any more, when the coordinator stops", async () => {
+    const stop = new AbortController();
+    const restore = async (): Promise<RestoredItem> => {
+      stop.abort(new RetryableError("the coordinator stops"));
+      throw stop.signal.reason;
+    };
+    const full: Pick<JobLog, "record" | "bury"> = {
+      record: () => Promise.reject(new FatalError("the disk is full")),
+      bury: (of, letter) => log.bury(of, letter),
+    };
+    await runItem(await take(), context({ restore, signal: stop.signal, log: full }));
+    expect(await log.backlog(name)).toEqual({ queued: 1, taken: 0 });
+  });
+
+  it("counts no delivery as a try that was returned, by whichever coordinator", async () => {
+    const stop = new AbortController();
+    const returning = async (): Promise<RestoredItem> => {
+      throw new ReturnedError("the worker is draining");
+    };
+    const stopping = async (): Promise<RestoredItem> => {
+      stop.abort();
+      throw stop.signal.reason;
+    };
+    await runItem(await take(), context({ restore: returning }));
+    await runItem(await take(), context({ restore: failing("a") }));
+    await runItem(await take(), context({ restore: returning }));
+    await runItem(await take(), context({ restore: stopping, signal: stop.signal }));
+    await runItem(await take(), context({ restore: failing("b") }));
+    // What another coordinator knows is what it read.
+    tally = new Tally();
+    for (const outcome of await outcomes()) tally.apply(outcome);
+    const how: boolean[] = [];
+    const restore = async (_: unknown, { alone }: Restoring) => {
+      how.push(alone);
+      throw new RetryableError("c");
+    };
+    await runItem(await take(), context({ restore }));
+    expect(how).toEqual([true]);
+    expect((await outcomes()).map(({ status }) => status)).toEqual([
+      ...["returned", "retried", "returned", "returned", "retried", "dead"],
+    ]);
+    expect(await letters()).toMatchObject([{ errors: ["a", "b", "c"] }]);
+    await settled();
   });
 
   it("insists on the log while it is unreachable", async () => {

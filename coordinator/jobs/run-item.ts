@@ -5,10 +5,17 @@
  * 1. An item is settled after its outcome is durable, and an outcome is recorded after its output is visible: whoever dies in
  *    between leaves an item that comes again, whose output is then written again with the same bytes.
  * 2. What ails a store is no fault of the item: its delivery waits until the job goes on, and holds no worker meanwhile.
- * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them.
+ * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them;
+ *    so are deliveries that ended because a worker or a coordinator was told to stop, which count as no tries of the item.
  */
 import { crashPoint } from "../../shared/crash-point.js";
-import { DeqfleetError, InputError, PictureError, RetryableError } from "../../shared/errors.js";
+import {
+  DeqfleetError,
+  InputError,
+  PictureError,
+  RetryableError,
+  ReturnedError,
+} from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
 import type {
   ChainCourse,
@@ -27,6 +34,9 @@ export interface RetryTimes {
   readonly shortest: number;
   readonly longest: number;
 }
+
+/** Before a returned item is given out again: until then other coordinators have read that it was returned. */
+const noteMilliseconds = 250;
 
 const usualRetryTimes: RetryTimes = { shortest: 1000, longest: 60_000 };
 
@@ -140,7 +150,8 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       at: at.toISOString(),
     };
     await insist(() => log.record(job, outcome), signal);
-    if (tally.apply(outcome) || ending.status === "retried") context.onOutcome(outcome);
+    const noted = ending.status === "retried" || ending.status === "returned";
+    if (tally.apply(outcome) || noted) context.onOutcome(outcome);
   };
   const settle = async (): Promise<void> => {
     crashPoint("before-settle");
@@ -163,8 +174,9 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
   for (;;) {
     if (tally.has(item.index, item.generation)) return settle();
     const errors = tally.errorsOf(item.index, item.generation);
-    if (delivery > maxDeliveries) {
-      const silent = `given out ${delivery - 1} times without an end: whoever had it died or was stopped`;
+    const tries = delivery - tally.returnedBefore(item.index, item.generation, delivery);
+    if (tries > maxDeliveries) {
+      const silent = `given out ${tries - 1} times without an end: whoever had it died or was stopped`;
       return giveUp(errors.length > 0 ? errors : [silent]);
     }
     let restored: RestoredItem;
@@ -172,10 +184,19 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       if ((await context.proceed()) === "cancelled")
         return await end({ status: "dropped", errors: [...errors] });
       const { onBegin, onRound } = context;
-      const alone = delivery > 1 && delivery === maxDeliveries;
+      const alone = tries > 1 && tries === maxDeliveries;
       restored = await context.restore(item, { alone, onBegin, onRound });
     } catch (error) {
-      if (signal.aborted) return taken.giveBack(0);
+      const returned: Ending = { status: "returned", errors: [...errors] };
+      if (signal.aborted) {
+        // Where that cannot be written any more the delivery counts as a try.
+        await record(returned).catch(() => {});
+        return taken.giveBack(noteMilliseconds);
+      }
+      if (error instanceof ReturnedError) {
+        await record(returned);
+        return taken.giveBack(noteMilliseconds);
+      }
       if (error instanceof ItemWithdrawn) continue;
       const message = DeqfleetError.messageOf(error);
       if (error instanceof StoreUnavailableError) {
@@ -187,9 +208,9 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       if (error instanceof PictureError || error instanceof InputError) {
         return end({ status: "failed", errors: all });
       }
-      if (delivery >= maxDeliveries) return giveUp(all);
+      if (tries >= maxDeliveries) return giveUp(all);
       await record({ status: "retried", errors: all });
-      return taken.giveBack(backoff(delivery, shortest, longest));
+      return taken.giveBack(backoff(tries, shortest, longest));
     }
     crashPoint("after-output-written");
     return end({ status: "done", errors: [...errors], ...restored });

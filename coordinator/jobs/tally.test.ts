@@ -55,6 +55,20 @@ describe("Tally", () => {
     expect(tally.errorsOf(2, 0)).toEqual([]);
   });
 
+  it("knows which deliveries were returned, each once, and no errors less for it", () => {
+    const returned = (deliveries: number) => itemOutcome(2, { status: "returned", deliveries });
+    const tally = tallyOf(
+      returned(1),
+      itemOutcome(2, { status: "retried", errors: ["lost"], deliveries: 2 }),
+    );
+    for (const delivery of [3, 1, 3]) tally.apply(returned(delivery));
+    expect([1, 2, 3, 4].map((delivery) => tally.returnedBefore(2, 0, delivery))).toEqual([0, 1, 1, 2]);
+    expect(tally.errorsOf(2, 0)).toEqual(["lost"]);
+    expect(tally.returnedBefore(2, 1, 4)).toBe(0);
+    tally.apply(itemOutcome(2));
+    expect(tally.returnedBefore(2, 0, 4)).toBe(0);
+  });
+
   it("measures the rate over the last minute", () => {
     const at = (second: number) => new Date(1_700_000_000_000 + second * 1000).toISOString();
     const tally = new Tally();
@@ -66,10 +80,12 @@ describe("Tally", () => {
   });
 
   it("knows the same after reading any part of the log again", () => {
+    const notes = ["retried", "returned"];
     const line = fc.record({
       index: fc.nat(4),
       generation: fc.nat(2),
-      status: fc.constantFrom("done", "failed", "dead", "dropped", "requeued", "retried"),
+      deliveries: fc.integer({ min: 1, max: 3 }),
+      status: fc.constantFrom("done", "failed", "dead", "dropped", "requeued", "retried", "returned"),
     });
     fc.assert(
       fc.property(fc.array(line, { maxLength: 30 }), fc.nat(30), (lines, from) => {
@@ -83,10 +99,11 @@ describe("Tally", () => {
           tally.requeuedIn(1),
           tally.requeuedIn(2),
           [0, 1, 2, 3, 4].map((index) => [tally.status(index), tally.has(index, 1), tally.has(index, 2)]),
+          [0, 1, 2, 3, 4].map((index) => [0, 1, 2].map((g) => tally.returnedBefore(index, g, 4))),
         ];
         expect(seen(again)).toEqual(seen(once));
         // Without retries, the first line of each item counts.
-        const plain = log.filter(({ generation, status }) => generation === 0 && status !== "retried");
+        const plain = log.filter(({ generation, status }) => generation === 0 && !notes.includes(status));
         const first = new Map(plain.toReversed().map(({ index, status }) => [index, status]));
         const tally = tallyOf(...plain);
         expect([0, 1, 2, 3, 4].map((index) => tally.status(index))).toEqual(

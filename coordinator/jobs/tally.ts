@@ -6,7 +6,7 @@
  * 1. Of an item's outcomes the one of the highest generation counts, and of those the first.
  * 2. A `requeued` line of a generation takes back what counted before it, and comes too late if an outcome of that
  *    generation is known.
- * 3. Memory: four bytes an item, and the errors of those that are being tried again.
+ * 3. Memory: four bytes an item, and what is noted of those that are being tried again.
  */
 import type { OutcomeCounts } from "../../shared/jobs/job.js";
 import { type ItemOutcome, type OutcomeStatus, outcomeStatuses } from "../../shared/jobs/work-item.js";
@@ -21,25 +21,35 @@ const statusMask = (1 << statusBits) - 1;
 /** Generations that fit beside a status, in a number that shifts leave positive. */
 export const highestGeneration = (1 << (31 - statusBits)) - 1;
 
+/** What is noted of an item without an outcome. */
+interface Notes {
+  readonly generation: number;
+  /** Of its deliveries that failed. */
+  readonly errors: readonly string[];
+  /** Its deliveries that were returned, by their numbers. */
+  readonly returned: readonly number[];
+}
+
 /** What became of a job's items so far. */
 export class Tally {
   #codes = new Uint32Array(1024);
   readonly #counts = { done: 0, failed: 0, dead: 0, dropped: 0 };
   /** Items with any line of a generation, by generation. */
   readonly #reached = new Map<number, number>();
-  readonly #errors = new Map<number, { readonly generation: number; readonly errors: readonly string[] }>();
+  readonly #notes = new Map<number, Notes>();
   /** Outcomes a second of the last minute, by the second modulo its length. */
   readonly #recent = Array.from({ length: rateWindow }, () => ({ second: 0, count: 0 }));
   #firstSecond = Number.POSITIVE_INFINITY;
   #lastSecond = Number.NEGATIVE_INFINITY;
 
   /** @returns whether this line changed which outcome counts for its item */
-  apply({ index, generation, status, errors, at }: ItemOutcome): boolean {
+  apply({ index, generation, status, errors, deliveries, at }: ItemOutcome): boolean {
     const code = this.#code(index);
     const known = code >> statusBits;
     if (generation < known) return false;
-    if (status === "retried") {
-      if ((code & statusMask) === 0 || generation > known) this.#errors.set(index, { generation, errors });
+    if (status === "retried" || status === "returned") {
+      if ((code & statusMask) === 0 || generation > known)
+        this.#note(index, generation, status === "retried" ? errors : deliveries);
       return false;
     }
     const before = code & statusMask;
@@ -49,7 +59,8 @@ export class Tally {
     if (before !== 0) this.#counts[outcomeStatuses[before - 1]!]--;
     if (after !== 0) this.#counts[outcomeStatuses[after - 1]!]++;
     this.#write(index, (generation << statusBits) | after);
-    this.#errors.delete(index);
+    // What was published again may have been tried before the log said so.
+    this.#forget(index, status === "requeued" ? generation - 1 : generation);
     if (after !== 0 && status !== "dropped") this.#tick(at);
     return true;
   }
@@ -88,8 +99,12 @@ export class Tally {
 
   /** Errors of the deliveries of an item that has no outcome yet, the last one last. */
   errorsOf(index: number, generation: number): readonly string[] {
-    const known = this.#errors.get(index);
-    return known?.generation === generation ? known.errors : [];
+    return this.#notesOf(index, generation).errors;
+  }
+
+  /** How many of the deliveries of an item before this one were returned, and were no tries of it. */
+  returnedBefore(index: number, generation: number, delivery: number): number {
+    return this.#notesOf(index, generation).returned.filter((number) => number < delivery).length;
   }
 
   /**
@@ -102,6 +117,25 @@ export class Tally {
     for (const slot of this.#recent) if (slot.second > second - rateWindow) count += slot.count;
     const seconds = Math.min(rateWindow, second + 1 - this.#firstSecond);
     return seconds > 0 ? count / seconds : 0;
+  }
+
+  /** @param what the errors so far, or the number of a delivery that was returned */
+  #note(index: number, generation: number, what: readonly string[] | number): void {
+    if ((this.#notes.get(index)?.generation ?? 0) > generation) return;
+    const { errors, returned } = this.#notesOf(index, generation);
+    if (typeof what !== "number") this.#notes.set(index, { generation, errors: what, returned });
+    else if (!returned.includes(what))
+      this.#notes.set(index, { generation, errors, returned: [...returned, what] });
+  }
+
+  /** Drops what is noted of an item up to this generation. */
+  #forget(index: number, generation: number): void {
+    if ((this.#notes.get(index)?.generation ?? 0) <= generation) this.#notes.delete(index);
+  }
+
+  #notesOf(index: number, generation: number): Notes {
+    const known = this.#notes.get(index);
+    return known?.generation === generation ? known : { generation, errors: [], returned: [] };
   }
 
   #code(index: number): number {

@@ -151,7 +151,7 @@ class PictureDeliveries {
   }
 
   #settle(outcome: ItemOutcome, { place }: PendingPicture, attempts: PictureAttempts): void {
-    if (outcome.status === "retried") return;
+    if (outcome.status === "retried" || outcome.status === "returned") return;
     const { settings, settle, onEvent } = this.#run;
     const done = isDone(outcome);
     const item = done

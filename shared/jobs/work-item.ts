@@ -25,9 +25,10 @@ export type OutcomeStatus = (typeof outcomeStatuses)[number];
 /**
  * What is noted of items that have no outcome yet:
  * - `retried`: a delivery failed in a way that may pass; it is given out again, and the errors so far are kept.
+ * - `returned`: a delivery ended because its worker or its coordinator was told to stop; it does not count as a try of the item.
  * - `requeued`: a retry brought it back; earlier outcomes do not count any more.
  */
-export const notedStatuses = ["retried", "requeued"] as const;
+export const notedStatuses = ["retried", "returned", "requeued"] as const;
 export type NotedStatus = (typeof notedStatuses)[number];
 
 /** How the chain of a restored picture went, beyond what an outcome has columns for. */
@@ -57,7 +58,7 @@ export const itemOutcomeSchema = z.strictObject({
   sha256: z.string().nullable(),
   /** Errors of all deliveries that failed, the last one last. */
   errors: z.array(z.string()),
-  /** 0 for an item that was never begun. */
+  /** Number of its delivery, those that were returned among them; 0 for an item that was never begun. */
   deliveries: z.int().min(0),
   /** Which worker restored it, and how; null unless `done`. */
   worker: z.string().nullable(),

@@ -1,5 +1,12 @@
 /** Errors as messages: what crosses is their kind, which says what the caller may do next. */
-import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../errors.js";
+import {
+  DeqfleetError,
+  FatalError,
+  InputError,
+  PictureError,
+  RetryableError,
+  ReturnedError,
+} from "../errors.js";
 import { StoreUnavailableError } from "../storage/object-store.js";
 import type { Failure } from "./generated/deqfleet/v1/Failure.js";
 
@@ -7,6 +14,7 @@ import type { Failure } from "./generated/deqfleet/v1/Failure.js";
 export function encodeFailure(error: unknown): Failure {
   const message = DeqfleetError.messageOf(error);
   if (error instanceof StoreUnavailableError) return { kind: "store", message };
+  if (error instanceof ReturnedError) return { kind: "returned", message };
   return { kind: error instanceof DeqfleetError ? error.kind : "retryable", message };
 }
 
@@ -16,5 +24,6 @@ export function decodeFailure({ kind, message = "" }: Failure): DeqfleetError {
   if (kind === "input") return new InputError(message);
   if (kind === "fatal") return new FatalError(message);
   if (kind === "store") return new StoreUnavailableError(message);
+  if (kind === "returned") return new ReturnedError(message);
   return new RetryableError(message);
 }

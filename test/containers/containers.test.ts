@@ -102,8 +102,6 @@ describe.skipIf(!dockerRuns())("containers", () => {
       fleet.command(
         ...["submit", "/data/in", "--out", `/data/out/${name}`, "--name", name, "--plan", "serial"],
         ...["--task", "sr-average", "--scale", "4", "--simulate", "--steps", String(steps)],
-        // Nothing is wrong with a picture whose workers are taken from it again and again.
-        ...["--max-deliveries", "20"],
       );
 
     it("loses nothing and changes nothing", { timeout: 15 * minutes }, async () => {

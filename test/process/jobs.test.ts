@@ -12,7 +12,7 @@ import { packageRoot } from "../../shared/package-root.js";
 import { ClusterFixture } from "../cluster-fixture.js";
 import { cutPictures, filesBelow } from "../faults/dataset.js";
 import { Supervised } from "../faults/supervised.js";
-import { ModelFolder, smoothModel } from "../models.js";
+import { ModelFolder, slowModel, smoothModel } from "../models.js";
 import { type S3Server, startS3Server } from "../s3-server.js";
 import type { ServiceProcess } from "../service-process.js";
 import { temporaryFolder } from "../small-pictures.js";
@@ -44,7 +44,7 @@ async function startCoordinator(
     ...["coordinator", "--listen", "127.0.0.1:0", "--heartbeat", "0.1", "--data", join(folder, "jobs")],
     ...flags,
   );
-  const [, address] = await started.prints(/reached at (\S+?)(?:,|\s)/);
+  const [, address] = await started.prints(/reached at ([\w.:]+)/);
   return { process: started, address };
 }
 
@@ -109,6 +109,48 @@ describe("a job", () => {
     });
     const csv = (await deqfleet("results", "photos", "--format", "csv", ...at)).stdout;
     expect(csv.split("\r\n").filter((line) => line.includes(",done,"))).toHaveLength(7);
+  });
+
+  it("holds it against no picture that its worker, or its coordinator, was told to stop", async () => {
+    const folder = await temporaryFolder();
+    await cutPictures(join(folder, "in"), 1, 32);
+    const slow = models.write("slow.onnx", await slowModel(0.2));
+    let coordinator = await startCoordinator(folder, "--log", "json", "--log-level", "debug");
+    let at = ["--coordinator", coordinator.address];
+    const job = ["submit", join(folder, "in"), "--out", join(folder, "out"), "--name", "photos"];
+    const restoration = [
+      "--task",
+      "sr-average",
+      "--scale",
+      "4",
+      "--simulate",
+      "--steps",
+      "6",
+      "--model",
+      slow,
+    ];
+    await deqfleet(...job, ...restoration, ...at, "--max-deliveries", "1");
+    const worker = () => cluster.worker([coordinator.address], slow, "--grace", "3");
+
+    const stopped = worker();
+    await coordinator.process.prints(/begun by/);
+    stopped.signal("SIGTERM");
+    expect(await stopped.ended()).toBe(0);
+    await coordinator.process.prints(/returned, /);
+
+    worker();
+    await coordinator.process.prints(/begun by[\s\S]*begun by/);
+    coordinator.process.signal("SIGTERM");
+    expect(await coordinator.process.ended()).toBe(0);
+
+    coordinator = await startCoordinator(folder);
+    at = ["--coordinator", coordinator.address];
+    worker();
+    expect(await deqfleet("watch", "photos", ...at)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/photos finished: 1 of 1 restored\n$/),
+    });
+    expect(await outcomesOf("photos", at)).toMatchObject([{ status: "done", deliveries: 3, errors: [] }]);
   });
 
   it("asks for a token on the public API, and for none on the fleet's own port", async () => {

@@ -4,7 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
-import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, RetryableError, ReturnedError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { moment, type TimedPart } from "../../shared/telemetry/timed-parts.js";
 import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
@@ -103,7 +103,7 @@ async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQue
       if (!message.round) throw new RetryableError(`unexpected command ${message.command ?? "(none)"}`);
       const command = await readRound(message.round, socket);
       // A neighbour may still read a boundary state; whatever computes goes elsewhere.
-      if (draining) throw new RetryableError("the worker is draining");
+      if (draining) throw new ReturnedError("the worker is draining");
       const report = await queue.add(() => runRound(open, command));
       await socket.write(roundEvents(report));
     }
