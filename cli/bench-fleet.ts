@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { chosen, chosenTasks } from "../bench/choices.js";
 import { readCostPoints } from "../bench/fleet/cost-curve.js";
 import type { FleetModel } from "../bench/fleet/fleet-model.js";
@@ -51,6 +51,7 @@ interface FleetFlags {
   readonly failures: number;
   readonly restart: number;
   readonly reseed: number;
+  readonly borders: "moving" | "fixed";
   readonly setback: number;
   readonly seed: number;
   readonly json?: string;
@@ -103,6 +104,11 @@ function flags(command: Command): Command {
     .option("--message-cost <ms>", "coordinator's time for a command or a report", within(0), 0.18)
     .option("--tensor-cost <ns>", "coordinator's time for a tensor, by its bytes", within(0), 4)
     .option("--picture-cost <ms>", "coordinator's time for a picture's files", within(0), 15)
+    .addOption(
+      new Option("--borders <how>", "borders of cut chains move with the work, or stay")
+        .choices(["moving", "fixed"])
+        .default("moving"),
+    )
     .option("--stragglers <share>", "share of the batches that are slow, 0 to 1", within(0, 1), 0)
     .option("--straggler-factor <times>", "how slow", within(1), 4)
     .option("--failures <rate>", "deaths of a worker in an hour", within(0), 0)
@@ -133,6 +139,7 @@ async function modelOf(given: FleetFlags, cwd: string): Promise<FleetModel> {
       perTensor: (given.tensorCost * tensorBytes) / 1e9,
       perPicture: given.pictureCost / 1000,
     },
+    borders: given.borders,
     stragglers: { share: given.stragglers, factor: given.stragglerFactor },
     failures: {
       perWorkerHour: given.failures,

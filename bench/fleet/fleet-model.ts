@@ -24,6 +24,8 @@ export interface FleetModel {
     /** A picture: decoding, degrading, encoding. */
     readonly perPicture: number;
   };
+  /** Whether borders of cut chains move as the solver moves them, or stay where the chain was cut. */
+  readonly borders: "moving" | "fixed";
   /** Calls of the network that take longer than they should. */
   readonly stragglers: {
     /** Share of the calls, 0 to 1. */

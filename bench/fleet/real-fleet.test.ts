@@ -26,6 +26,7 @@ const model: FleetModel = {
   tensorBytes: 3 * 8 * 8 * 4,
   network: { latency: 0, bandwidth: 1e9, coordinatorBandwidth: 1e9 },
   coordinator: { perMessage: 0.00018, perTensor: 0, perPicture: 0 },
+  borders: "moving",
   stragglers: { share: 0, factor: 1 },
   failures: { perWorkerHour: 0, restart: 0, reseed: 0, setback: 0 },
   seed: 0,

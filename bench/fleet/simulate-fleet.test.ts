@@ -12,6 +12,7 @@ const ideal: FleetModel = {
   tensorBytes: 1000,
   network: { latency: 0, bandwidth: 1e12, coordinatorBandwidth: 1e12 },
   coordinator: { perMessage: 0, perTensor: 0, perPicture: 0 },
+  borders: "fixed",
   stragglers: { share: 0, factor: 1 },
   failures: { perWorkerHour: 0, restart: 0, reseed: 0, setback: 1 },
   seed: 0,
@@ -69,6 +70,31 @@ describe("a cut chain", () => {
     const found = run({ workers: 25, plan: { kind: "cut", slices: 25 }, traces: [windowed] });
     expect(found.evaluations).toBe(54);
     expect(found.seconds).toBeCloseTo(8 * ideal.cost(1), 6);
+  });
+
+  it("whose borders move takes no longer, where moving costs nothing, and evaluates the same", () => {
+    const moving: FleetModel = { ...ideal, borders: "moving" };
+    let sooner = 0;
+    fc.assert(
+      fc.property(traces, fc.integer({ min: 1, max: 40 }), (one, wanted) => {
+        const slices = Math.min(wanted, one.steps);
+        const given = { workers: slices, plan: { kind: "cut", slices } as const, traces: [one] };
+        const [stays, moves] = [run(given), run({ ...given, model: moving })];
+        expect(moves.evaluations).toBe(evaluationsOf(one));
+        expect(moves.seconds).toBeLessThanOrEqual(stays.seconds + 1e-6);
+        if (moves.seconds < stays.seconds) sooner++;
+        let least = 0;
+        for (const states of one.evaluated) least += ideal.cost(Math.ceil(states / slices));
+        expect(moves.seconds).toBeGreaterThanOrEqual(least - 1e-6);
+      }),
+    );
+    expect(sooner).toBeGreaterThan(10);
+  });
+
+  it("moves no borders where the wire costs more than the work", () => {
+    const dear = { ...ideal, coordinator: { perMessage: 0, perTensor: 1, perPicture: 0 } };
+    const moving: FleetModel = { ...dear, borders: "moving" };
+    expect(run({ model: moving })).toEqual(run({ model: dear }));
   });
 
   it("pays for messages and tensors as the exchange needs them", () => {
