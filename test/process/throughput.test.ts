@@ -166,7 +166,7 @@ describe("trouble", () => {
       onEvent: ({ event }) => {
         if (event !== "picture-started" || struck) return;
         struck = true;
-        setTimeout(() => process.kill(fleet?.workers()[0].pid ?? 0, "SIGKILL"), 300);
+        setTimeout(() => process.kill(fleet?.workers()[0].pid ?? Number.NaN, "SIGKILL"), 300);
       },
     });
     expect(report.run).toMatchObject({ status: "finished", counts: { done: 8, failed: 0 } });
