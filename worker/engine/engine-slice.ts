@@ -7,14 +7,7 @@
  */
 
 import { picturesPerCall } from "../../shared/chain/batch-limits.js";
-import {
-  heldChangeJacobian,
-  heldNoiseJacobian,
-  heldPictureJacobian,
-  type StepJacobian,
-  secantJacobian,
-} from "../../shared/chain/jacobian.js";
-import { type Jacobian, type Mixing, methods } from "../../shared/chain/method.js";
+import { type Mixing, methods } from "../../shared/chain/method.js";
 import type {
   MovedSteps,
   Recut,
@@ -27,7 +20,6 @@ import type {
 } from "../../shared/chain/slice-host.js";
 
 import { type NoiseSchedule, noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
-import { RetryableError } from "../../shared/errors.js";
 import type { RowPool } from "../../shared/kernels/row-pool.js";
 import { partFactors } from "../../shared/kernels/sampling.js";
 import type { StateKernels } from "../../shared/kernels/state-kernels.js";
@@ -35,11 +27,13 @@ import type { StepRows, Term } from "../../shared/kernels/state-rows.js";
 import { type OnEachPart, stateSize } from "../../shared/kernels/state-space.js";
 import { ChainBatcher } from "./chain-batcher.js";
 import { MixingHistory } from "./mixing-history.js";
+import { copySteps, writeSteps } from "./moved-steps.js";
 import type { NoiseEstimator } from "./network.js";
 import { refuseBrokenNetwork } from "./non-finite.js";
 import { compositionTerms, stepTerms, stepWeights, transferOf } from "./round-algebra.js";
 import { SerialChain } from "./serial-chain.js";
 import { SliceBuffer } from "./slice-buffer.js";
+import { SliceJacobians } from "./slice-jacobians.js";
 import { writeOffsets, writeStartingStates } from "./starting-states.js";
 
 /** Seconds since an arbitrary moment. */
@@ -47,26 +41,6 @@ const now = (): number => performance.now() / 1000;
 
 /** A row as it is, or times a factor. */
 const whole = (row: number, factor = 1): Term => ({ row, range: factor, null: factor });
-
-/** The states [first, past) that move with a run of steps. */
-const statesOf = ({ begin, end, entry, exit }: StepRun): readonly [first: number, past: number] => {
-  const first = entry ? begin : begin + 1;
-  return [first, Math.max(first, exit ? end + 1 : end)];
-};
-
-/** J of a slice's steps before anything is known of them. */
-function firstJacobians(
-  { begin, end, chain }: SliceSpec,
-  schedule: NoiseSchedule,
-  jacobian: Jacobian,
-): StepJacobian[] {
-  const first = {
-    "held-noise": (step: number) => heldNoiseJacobian(schedule, step, chain.weights),
-    "held-change": () => heldChangeJacobian,
-    secant: (step: number) => heldPictureJacobian(schedule, step),
-  }[jacobian];
-  return Array.from({ length: end - begin }, (_, r) => first(begin + r));
-}
 
 /** A slice computed in this thread. */
 export class EngineSlice implements Slice {
@@ -78,11 +52,8 @@ export class EngineSlice implements Slice {
   readonly #schedule: NoiseSchedule;
   /** What sampled sums stand for (sampling.ts). */
   readonly #factors: OnEachPart;
-  #jacobians: StepJacobian[];
-  readonly #secants: boolean;
+  #jacobians: SliceJacobians;
   readonly #mixing: Mixing | undefined;
-  /** Whether the method was given up for plain iteration. */
-  #plain = false;
   /** The chain's steps before this one were inside the window of the last evaluations. */
   #windowTo = 0;
   /** Corrected since they were evaluated: the next evaluation has something to be compared with. */
@@ -105,7 +76,6 @@ export class EngineSlice implements Slice {
     pool: RowPool,
     batcher: ChainBatcher = new ChainBatcher(network),
   ) {
-    const { jacobian, mixing } = methods[spec.chain.method];
     const schedule = noiseSchedule(spec.chain.schedule);
     this.#spec = spec;
     this.#network = network;
@@ -114,9 +84,8 @@ export class EngineSlice implements Slice {
     this.#batcher = batcher;
     this.#schedule = schedule;
     this.#factors = partFactors(kernels.samples);
-    this.#secants = jacobian === "secant";
-    this.#mixing = mixing;
-    this.#jacobians = firstJacobians(spec, schedule, jacobian);
+    this.#mixing = methods[spec.chain.method].mixing;
+    this.#jacobians = new SliceJacobians(spec, schedule);
   }
 
   /** n: steps of the slice. */
@@ -127,7 +96,10 @@ export class EngineSlice implements Slice {
   /** A buffer for a range, that holds anything. */
   #newBuffer(steps: number): SliceBuffer {
     const offsets = this.#spec.chain.weights.nw === 0 ? 1 : steps + 1;
-    const keeps = { deltas: this.#mixing !== undefined, secants: this.#secants };
+    const keeps = {
+      deltas: this.#mixing !== undefined,
+      secants: methods[this.#spec.chain.method].jacobian === "secant",
+    };
     return new SliceBuffer(this.#pool, this.#kernels, steps, offsets, keeps);
   }
 
@@ -157,7 +129,7 @@ export class EngineSlice implements Slice {
     else if (corrects) await this.#correct(buffer, command, correctFrom);
     if (command.gram) await this.#mix(buffer, command.gram);
     this.#moved ||= corrects;
-    if (command.plain && !this.#plain) this.#holdNoise();
+    if (command.plain && !this.#jacobians.plain) this.#jacobians.holdNoise();
     const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
     const evaluations = Math.max(0, to - from);
     let network = 0;
@@ -174,7 +146,7 @@ export class EngineSlice implements Slice {
       this.#moved = false;
     }
     const total = now() - started;
-    const transfer = transferOf(this.#jacobians, from);
+    const transfer = transferOf(this.#jacobians.values, from);
     const gram = corrects && this.#mixing?.fit === "triangular" ? (this.#history?.gramSums() ?? []) : [];
     const seconds = { network, kernels: total - network, total };
     return { residuals, transfer, exit, gram, evaluations, seconds };
@@ -194,20 +166,7 @@ export class EngineSlice implements Slice {
   }
 
   async give(run: StepRun): Promise<MovedSteps> {
-    const buffer = await this.#opened();
-    const { begin } = this.#spec;
-    const [from, to] = [run.begin - begin, run.end - begin];
-    const size = stateSize(this.#kernels.space);
-    const { keptNumbers } = buffer.block.kept;
-    const [first, past] = statesOf(run);
-    const states = size * (past - first);
-    const numbers = new Float32Array(states + keptNumbers * (to - from));
-    numbers.set(buffer.states(first - begin, past - begin).values);
-    for (let r = from; r < to; r++) {
-      const at = states + (r - from) * keptNumbers;
-      buffer.block.kept.readKept(r, numbers.subarray(at, at + keptNumbers));
-    }
-    return { ...run, jacobians: this.#jacobians.slice(from, to), numbers };
+    return copySteps(await this.#opened(), this.#spec.begin, run, this.#jacobians.values);
   }
 
   async recut({ begin, end, evaluatedTo, taken }: Recut): Promise<void> {
@@ -221,35 +180,20 @@ export class EngineSlice implements Slice {
     this.#buffer?.close();
     this.#buffer = undefined;
     this.#spec = { ...this.#spec, begin, end, seeds: undefined };
-    this.#jacobians = firstJacobians(this.#spec, this.#schedule, methods[this.#spec.chain.method].jacobian);
+    const { plain } = this.#jacobians;
+    this.#jacobians = new SliceJacobians(this.#spec, this.#schedule);
     const buffer = this.#newBuffer(end - begin);
     this.#buffer = buffer;
     await writeOffsets(this.#spec, buffer);
-    for (const run of [...kept, ...taken]) this.#take(buffer, run);
+    for (const run of [...kept, ...taken]) {
+      writeSteps(buffer, begin, run);
+      for (const [i, jacobian] of run.jacobians.entries())
+        this.#jacobians.set(run.begin + i - begin, jacobian);
+    }
     await buffer.block.fillRiders(buffer.firstState, buffer.firstState + this.#steps + 1);
     this.#windowTo = evaluatedTo;
     this.#moved = true;
-    if (this.#plain) this.#holdNoise();
-  }
-
-  /** Writes what another slice gave. */
-  #take(buffer: SliceBuffer, run: MovedSteps): void {
-    const { begin } = this.#spec;
-    const size = stateSize(this.#kernels.space);
-    const { keptNumbers } = buffer.block.kept;
-    const [first, past] = statesOf(run);
-    const states = size * (past - first);
-    if (run.numbers.length !== states + keptNumbers * (run.end - run.begin)) {
-      throw new RetryableError(
-        `steps ${run.begin}..${run.end} were moved with ${run.numbers.length} numbers`,
-      );
-    }
-    buffer.states(first - begin, past - begin).values.set(run.numbers.subarray(0, states));
-    for (const [i, jacobian] of run.jacobians.entries()) {
-      const at = states + i * keptNumbers;
-      buffer.block.kept.writeKept(run.begin + i - begin, run.numbers.subarray(at, at + keptNumbers));
-      this.#jacobians[run.begin + i - begin] = jacobian;
-    }
+    if (plain) this.#jacobians.holdNoise();
   }
 
   async close(): Promise<void> {
@@ -266,15 +210,6 @@ export class EngineSlice implements Slice {
     const r = correctFrom - this.#spec.begin;
     await block.combine(stepTerms(this.#stepRows(buffer, r, r + 1), 0), firstState + r + 1);
     await writeStartingStates({ ...this.#spec, seeds: undefined }, buffer, correctFrom + 2);
-  }
-
-  /** Plain iteration: DeqIR's joint system. */
-  #holdNoise(): void {
-    const { begin, chain } = this.#spec;
-    this.#plain = true;
-    for (let r = 0; r < this.#steps; r++) {
-      this.#jacobians[r] = heldNoiseJacobian(this.#schedule, begin + r, chain.weights);
-    }
   }
 
   /** A copy of one state, as a picture. */
@@ -296,7 +231,7 @@ export class EngineSlice implements Slice {
   /** Steps [from, to), with the Jacobians as they are now. */
   #stepRows(buffer: SliceBuffer, from: number, to: number): StepRows {
     const algebra = this.#algebra();
-    const weights = this.#jacobians
+    const weights = this.#jacobians.values
       .slice(from, to)
       .map((jacobian, i) => stepWeights(algebra, this.#spec.begin + from + i, jacobian));
     return buffer.stepRows(from, weights);
@@ -352,7 +287,10 @@ export class EngineSlice implements Slice {
     await block.combine([whole(firstState + to), whole(exit, -1)], exit);
     for (let r = to; r < this.#steps; r++) {
       const state = firstState + r + 1;
-      await block.combine([whole(state), { row: exit, ...transferOf(this.#jacobians, to, r + 1) }], state);
+      await block.combine(
+        [whole(state), { row: exit, ...transferOf(this.#jacobians.values, to, r + 1) }],
+        state,
+      );
     }
   }
 
@@ -392,20 +330,16 @@ export class EngineSlice implements Slice {
     );
     const exact = evaluateFrom - begin;
     refuseBrokenNetwork(residuals, buffer, from, exact, { ...this.#where(begin), when: `round ${round}` });
-    if (this.#secants && !this.#plain && this.#moved) {
-      // Steps that were outside the window have nothing to be compared with.
-      for (const [i, products] of sums.slice(0, Math.max(0, this.#windowEnd() - from)).entries()) {
-        const r = from + i;
-        this.#jacobians[r] = secantJacobian(this.#schedule, begin + r, products, this.#jacobians[r]);
-      }
-    }
+    // Steps that were outside the window have nothing to be compared with.
+    if (this.#jacobians.learn && this.#moved)
+      this.#jacobians.update(from, sums.slice(0, Math.max(0, this.#windowEnd() - from)));
     return residuals;
   }
 
   /** s: the correction of the exit state if the entry state had none. */
   async #compose(buffer: SliceBuffer, from: number, to: number): Promise<Float32Array> {
     const { block, exit } = buffer;
-    const beyond = transferOf(this.#jacobians, to);
+    const beyond = transferOf(this.#jacobians.values, to);
     await block.combine(compositionTerms(this.#stepRows(buffer, from, to), beyond), exit);
     return block.rows(exit, exit + 1).values;
   }
