@@ -1,59 +1,24 @@
 /** What every job log has to do. Run against each of them: embedded-log.test.ts, nats-log.test.ts. */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { JobLog, TakenItem } from "../coordinator/jobs/job-log.js";
 import { InputError } from "../shared/errors.js";
 import type { JobRecord } from "../shared/jobs/job.js";
-import type { ItemOutcome } from "../shared/jobs/work-item.js";
-import { type LogPlace, LogProcess, openLog } from "./job-log-process.js";
+import { type LogPlace, openLog } from "./job-log-process.js";
+import { jobLogProcessConformance } from "./job-log-process-conformance.js";
+import {
+  collected,
+  followed,
+  indices,
+  jobName as name,
+  outcomesOf,
+  patience,
+  shortAck,
+  take,
+  takeAll,
+} from "./job-log-reading.js";
 import { deadLetter, itemOutcome, jobRecord, workItem, workItems } from "./job-samples.js";
 
-const name = "photos";
-/** Long enough for any item that is there. */
-const patience = 20_000;
-/** An item is given out again after this time in tests of just that. */
-const shortAck = { ackMilliseconds: 1000 };
-/** The name of a holder that is silent is free after this time in tests of just that. */
-const shortHold = { holdMilliseconds: 2000 };
-
 const { signal } = new AbortController();
-const take = (log: JobLog, max: number, waitMilliseconds = patience, of = name) =>
-  log.take(of, max, { waitMilliseconds, signal });
-const indices = (taken: readonly { readonly item: { readonly index: number } }[]) =>
-  taken.map(({ item }) => item.index);
-
-/** Everything that can be had at present. */
-async function takeAll(log: JobLog, of = name): Promise<TakenItem[]> {
-  const all: TakenItem[] = [];
-  for (;;) {
-    const some = await take(log, 100, all.length === 0 ? patience : 300, of);
-    if (some.length === 0) return all;
-    all.push(...some);
-  }
-}
-
-async function collected<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
-  const all: Value[] = [];
-  for await (const value of values) all.push(value);
-  return all;
-}
-
-const outcomesOf = (log: JobLog, of = name): Promise<ItemOutcome[]> =>
-  collected(log.outcomes(of, { follow: false, signal }));
-
-/** Reads on until `enough` values hold, then ends the iteration by its signal. */
-async function followed<Value>(
-  start: (signal: AbortSignal) => AsyncIterable<Value>,
-  enough: (values: readonly Value[]) => boolean,
-): Promise<Value[]> {
-  const end = new AbortController();
-  const values: Value[] = [];
-  for await (const value of start(end.signal)) {
-    values.push(value);
-    if (enough(values)) end.abort();
-  }
-  return values;
-}
 
 /**
  * @param newPlace a place no log has used
@@ -401,129 +366,5 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
     });
   });
 
-  describe("a process that is killed", () => {
-    it("leaves everything it was promised", async () => {
-      const place = await newPlace();
-      const process = await LogProcess.start(place);
-      await process.create(jobRecord(name));
-      await process.update(name, { listed: 4, cursor: "folder/3.png" });
-      await process.publish(name, workItems(0, 4));
-      const [first] = await process.take(name, 2, patience);
-      await process.settle(first.handle);
-      await process.record(name, itemOutcome(0));
-      await process.bury(name, deadLetter(9, "a"));
-      await process.bury(name, deadLetter(8, "b"));
-      await process.exhume(name, [9]);
-      await process.publish("purged", workItems(0, 3));
-      await process.purge("purged");
-      await process.kill();
-
-      const log = await openLog(place);
-      expect(await log.list()).toEqual([jobRecord(name, { listed: 4, cursor: "folder/3.png" })]);
-      expect(await outcomesOf(log)).toEqual([itemOutcome(0)]);
-      expect(await collected(log.deadLetters(name))).toEqual([deadLetter(8, "b")]);
-      expect(await take(log, 9, 200, "purged")).toEqual([]);
-      const { queued, taken } = await log.backlog(name);
-      expect(queued + taken).toBe(3);
-      const names = await Promise.all([log.create(jobRecord(name)), log.create(jobRecord("new"))]);
-      expect(names.map(({ created }) => created)).toEqual([false, true]);
-    });
-
-    it("leaves its items to others, who see that they were given out before", async () => {
-      const place = await newPlace();
-      const process = await LogProcess.start(place, shortAck);
-      await process.publish(name, workItems(0, 3));
-      const taken = await process.take(name, 2, patience);
-      await process.settle(taken[0].handle);
-      await process.kill();
-
-      const log = await openLog(place, shortAck);
-      const found = new Map<number, number>();
-      while (found.size < 2) {
-        for (const { item, delivery, settle } of await take(log, 3)) {
-          found.set(item.index, delivery);
-          await settle();
-        }
-      }
-      expect(Object.fromEntries(found)).toEqual({ 1: 2, 2: 1 });
-      expect(await log.backlog(name)).toEqual({ queued: 0, taken: 0 });
-    });
-
-    it("in the midst of recording leaves whole outcomes, in order, none of those it was promised missing", async () => {
-      const place = await newPlace();
-      let next = 0;
-      for (const milliseconds of [60, 150, 300]) {
-        const process = await LogProcess.start(place);
-        process.recordOn(name, next, itemOutcome(0));
-        while (process.recorded.length === 0) await delay(5);
-        await delay(milliseconds);
-        await process.kill();
-        const log = await openLog(place);
-        const outcomes = await outcomesOf(log);
-        expect(outcomes).toEqual(outcomes.map((_, index) => ({ ...itemOutcome(0), index })));
-        expect(outcomes.length).toBeGreaterThan(process.recorded[process.recorded.length - 1]);
-        next = outcomes.length;
-        await log.close();
-      }
-      expect(next).toBeGreaterThan(3);
-    });
-
-    it("no longer holds what it held", async () => {
-      const place = await newPlace();
-      const process = await LogProcess.start(place, shortHold);
-      expect(await process.hold(name)).toBe(true);
-      await process.kill();
-      const log = await openLog(place, shortHold);
-      await expect.poll(() => log.hold(name), { timeout: patience }).toBeDefined();
-    });
-  });
-
-  if (!shared) return;
-
-  describe("several processes", () => {
-    it("share the items, change a job in turn, and see each other's outcomes", async () => {
-      const place = await newPlace();
-      const log = await openLog(place);
-      await log.create(jobRecord(name));
-      const [a, b] = await Promise.all([LogProcess.start(place), LogProcess.start(place)]);
-      await a.publish(name, workItems(0, 100));
-      const found: number[] = [];
-      const work = async (process: LogProcess) => {
-        for (let round = 0; round < 5; round++) {
-          const taken = await process.take(name, 10, patience);
-          found.push(...indices(taken));
-          for (const { item, handle } of taken) {
-            await process.record(name, itemOutcome(item.index));
-            await process.settle(handle);
-            await process.increment(name);
-          }
-        }
-      };
-      const following = followed(
-        (signal) => log.outcomes(name, { follow: true, signal }),
-        ({ length }) => length === 100,
-      );
-      await Promise.all([work(a), work(b)]);
-      expect(found.sort((x, y) => x - y)).toEqual(workItems(0, 100).map(({ index }) => index));
-      expect((await following).map(({ index }) => index).sort((x, y) => x - y)).toEqual(found);
-      expect((await log.get(name))?.listed).toBe(100);
-      expect(await log.backlog(name)).toEqual({ queued: 0, taken: 0 });
-    });
-
-    it("hold a name one at a time; one that is stopped loses it and learns of it", async () => {
-      const place = await newPlace();
-      const log = await openLog(place, shortHold);
-      const process = await LogProcess.start(place, shortHold);
-      expect(await process.hold(name)).toBe(true);
-      // Longer than a hold lasts that is not renewed.
-      await delay(2 * shortHold.holdMilliseconds);
-      expect(process.lost).toEqual([]);
-      expect(await log.hold(name)).toBeUndefined();
-      process.stop();
-      await expect.poll(() => log.hold(name), { timeout: patience }).toBeDefined();
-      process.goOn();
-      await expect.poll(() => process.lost, { timeout: patience }).toEqual([name]);
-      expect(await process.hold(name)).toBe(false);
-    });
-  });
+  jobLogProcessConformance(newPlace, shared);
 }

@@ -26,6 +26,8 @@ const threadsOfPicture = 1;
 
 function serve(port: MessagePort, { network, batch, engine }: PictureThreadOptions): void {
   sharp.concurrency(threadsOfPicture);
+  // It remembers operations on the same input: there is none twice.
+  sharp.cache(false);
   const chains = new PortCalls<ChainSpec, SerialReport>(engine);
   const pictures = new WholePictures({
     network,
