@@ -9,13 +9,12 @@ import type {
   MovedSteps,
   RoundCommand,
   RoundReport,
-  Slice,
   SliceHost,
-  StepRun,
 } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
 import type { StepRange } from "./cut-chain.js";
 import type { BorderPlan, HeldRange } from "./move-borders.js";
+import { type Gift, giftsFor, openAttempts, openSlice, type Seat } from "./seats.js";
 
 /** What came of a round. */
 export interface RoundOutcome {
@@ -47,26 +46,10 @@ const idleReport: RoundReport = {
   seconds: { network: 0, kernels: 0, total: 0 },
 };
 
-/** Attempts to open one slice: its worker may die while it is being opened. */
-const openAttempts = 4;
-
-/** A slice, whose worker has it, and where it is in the chain. */
-interface Seat {
-  readonly worker: number;
-  slice: Slice;
-  range: StepRange;
-}
-
 /** Where the slices are to be once they are corrected. */
 export interface BorderMove extends BorderPlan {
   /** One past the last step that the round before evaluated. */
   readonly evaluatedTo: number;
-}
-
-/** A part of a move: who gives what. */
-interface Gift {
-  readonly giver: Seat;
-  readonly run: StepRun;
 }
 
 /** All slices of a chain, lost ones included until they are replaced. */
@@ -286,7 +269,7 @@ export class OpenSlices {
       await seat.slice.round({ ...still, correction: correctionOf.get(seat), gram: undefined }, signal);
     });
     const started = performance.now();
-    const gifts = new Map([...changing].map(([seat, range]) => [seat, this.#giftsFor(seat, range)]));
+    const gifts = new Map([...changing].map(([seat, range]) => [seat, giftsFor(this.#seats, seat, range)]));
     const arrived = new Map<Gift, MovedSteps>();
     if (failures.size === 0) {
       const givers = [...new Set([...gifts.values()].flat().map(({ giver }) => giver))];
@@ -312,24 +295,6 @@ export class OpenSlices {
     this.#idle = this.#idle.filter((seat) => !seats.includes(seat));
     this.#seats = seats;
     return { failures, done: { steps: plan.moved, seconds: (performance.now() - started) / 1000 } };
-  }
-
-  /** What a slice lacks of a range, and who has it. */
-  #giftsFor(seat: Seat, range: StepRange): Gift[] {
-    const own = this.#seats.includes(seat) ? seat.range : undefined;
-    const holds = (state: number) =>
-      own !== undefined &&
-      range.begin <= own.end &&
-      own.begin <= range.end &&
-      own.begin <= state &&
-      state <= own.end;
-    return this.#seats.flatMap((giver) => {
-      const begin = Math.max(range.begin, giver.range.begin);
-      const end = Math.min(range.end, giver.range.end);
-      if (giver === seat || begin >= end) return [];
-      const entry = begin === range.begin && !holds(begin);
-      return [{ giver, run: { begin, end, entry, exit: !holds(end) } }];
-    });
   }
 
   /** Reads the final state before the first seat while its slice is still there. No round may be under way. */
@@ -382,21 +347,6 @@ export class OpenSlices {
         if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
         await seat.slice.close();
       }
-    }
-  }
-}
-
-async function openSlice(
-  host: SliceHost,
-  spec: Parameters<SliceHost["open"]>[0],
-  index: number,
-  signal: AbortSignal,
-): Promise<Slice> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await host.open(spec, index, signal);
-    } catch (error) {
-      if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
     }
   }
 }

@@ -9,102 +9,24 @@
  * 3. Files of our own (names that begin with `.deqfleet`) are never listed.
  */
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  createReadStream,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readFile,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from "node:fs";
-import { lstat, mkdir, open, opendir, realpath, rm, stat } from "node:fs/promises";
+import { createReadStream, lstatSync, realpathSync, statSync } from "node:fs";
+import { lstat, mkdir, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DeqfleetError, InputError, PictureError } from "../errors.js";
+import { InputError, PictureError } from "../errors.js";
 import { type WriteOptions, writeFileAtomic } from "../pictures/atomic-write.js";
 import { sweepTemporaries } from "../pictures/temporary-file.js";
+import { codeOf, failureOf, isMissing } from "./file-faults.js";
 import { checkKey, compareKeys } from "./object-key.js";
-import {
-  type ObjectDescription,
-  type ObjectStore,
-  type StoredObject,
-  StoreUnavailableError,
-} from "./object-store.js";
+import type { ObjectDescription, ObjectStore, StoredObject } from "./object-store.js";
+import { readByThreads, readHere } from "./read-file.js";
 
 const ownNames = ".deqfleet";
 
 /** Written to see whether there is room: more than a small picture needs, so that a nearly full disk is not called mended. */
 const probeBytes = 1024 * 1024;
 
-const codeOf = (thrown: unknown): string =>
-  thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-
-const isMissing = (thrown: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
-
-/** What is wrong with one key and not with the folder: waiting would not mend it, and other pictures can be written. */
-const faultsOfKey = ["EEXIST", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"];
-
-/** Whether the file system refused the key itself, here or in the write that threw. */
-function isFaultOfKey(thrown: unknown): boolean {
-  if (faultsOfKey.includes(codeOf(thrown))) return true;
-  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isFaultOfKey(thrown.cause);
-}
-
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-/** Anything thrown on purpose as it is, anything else as the store's failure. */
-function failureOf(path: string, doing: string, cause: unknown): DeqfleetError {
-  if (
-    cause instanceof StoreUnavailableError ||
-    cause instanceof PictureError ||
-    cause instanceof InputError
-  ) {
-    return cause;
-  }
-  const told = DeqfleetError.messageOf(cause);
-  // A write that failed has said so of its path.
-  const message = told.startsWith(`${path} cannot be `) ? told : `${path} cannot be ${doing}: ${told}`;
-  return isFaultOfKey(cause)
-    ? new PictureError(message, { cause })
-    : new StoreUnavailableError(message, { cause });
-}
-
-/** @throws PictureError if it is no file, or too large */
-function checkFile(found: Stats, shown: string, maxBytes: number): void {
-  if (!found.isFile()) throw new PictureError(`${shown} is no file`);
-  if (found.size > maxBytes) {
-    throw new PictureError(`${shown} has ${found.size} bytes, more than the ${maxBytes} allowed`);
-  }
-}
-
-/** Files up to this size are read at once by who has a thread of their own. */
-const readAtOnce = 1024 * 1024;
-
-const readLater = (file: number, signal: AbortSignal | undefined): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    readFile(file, { signal }, (error, bytes) => (error ? reject(error) : resolve(bytes)));
-  });
-
-/** Reads a file without Node's threads, but for large ones. */
-async function readHere(
-  path: string,
-  flags: number,
-  { shown, maxBytes, signal }: { shown: string; maxBytes: number; signal: AbortSignal | undefined },
-): Promise<Uint8Array> {
-  const file = openSync(path, flags);
-  try {
-    const found = fstatSync(file);
-    checkFile(found, shown, maxBytes);
-    return found.size <= readAtOnce ? readFileSync(file) : await readLater(file, signal);
-  } finally {
-    closeSync(file);
-  }
-}
 
 /** See {@link ObjectStore} and the invariants above. */
 export class FolderStore implements ObjectStore {
@@ -225,19 +147,9 @@ export class FolderStore implements ObjectStore {
     signal?.throwIfAborted();
     const shown = join(this.#root, key);
     try {
-      // The real path has no link left to follow.
-      // Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
       const path = await this.#inside(key);
-      if (this.#ownThread) return await readHere(path, flags, { shown, maxBytes, signal });
-      const file = await open(path, flags);
-      try {
-        const found = await file.stat();
-        checkFile(found, shown, maxBytes);
-        return await file.readFile({ signal });
-      } finally {
-        await file.close();
-      }
+      const read = this.#ownThread ? readHere : readByThreads;
+      return await read(path, { shown, maxBytes, signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (isMissing(error)) {
