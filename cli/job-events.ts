@@ -32,12 +32,17 @@ export function describeJobEvent(event: JobEvent): ToldEvent {
     }
     case "item-outcome": {
       const { key: picture, status, errors, index, deliveries, rounds, worker, seconds } = event.outcome;
-      const why = status === "done" ? `${seconds.toFixed(1)} s` : (errors.at(-1) ?? "");
+      const expected = status === "done" || status === "returned";
+      const reasons: Partial<Record<typeof status, string>> = {
+        done: `${seconds.toFixed(1)} s`,
+        returned: "whoever had it was told to stop",
+        dropped: "the job was cancelled",
+      };
       const fields = { job, picture, index, status, deliveries, rounds, worker, seconds, errors };
       return {
-        line: `job ${job}: ${picture} ${status}, ${why}`,
+        line: `job ${job}: ${picture} ${status}, ${reasons[status] ?? errors.at(-1) ?? "no reason was given"}`,
         fields,
-        level: status === "done" ? "info" : "warn",
+        level: expected ? "info" : "warn",
       };
     }
   }

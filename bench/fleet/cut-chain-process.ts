@@ -8,7 +8,7 @@
  */
 import { expectedRounds } from "../../coordinator/planner/expected-rounds.js";
 import { BorderWatch } from "../../coordinator/solver/border-watch.js";
-import { cutChain, type StepRange } from "../../coordinator/solver/cut-chain.js";
+import { cutChain, overlap, type StepRange } from "../../coordinator/solver/cut-chain.js";
 import type { BorderPlan, HeldRange } from "../../coordinator/solver/move-borders.js";
 import { type MethodName, methods } from "../../shared/chain/method.js";
 import type { FleetModel } from "./fleet-model.js";
@@ -45,9 +45,6 @@ interface Exchanged {
   /** Seconds in the worker. */
   readonly seconds: number;
 }
-
-const overlap = (a: StepRange, b: StepRange): number =>
-  Math.max(0, Math.min(a.end, b.end) - Math.max(a.begin, b.begin));
 
 /** One attempt at one chain. */
 export class CutChainProcess {

@@ -187,14 +187,10 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       const alone = tries > 1 && tries === maxDeliveries;
       restored = await context.restore(item, { alone, onBegin, onRound });
     } catch (error) {
-      const returned: Ending = { status: "returned", errors: [...errors] };
-      if (signal.aborted) {
-        // Where that cannot be written any more the delivery counts as a try.
-        await record(returned).catch(() => {});
-        return taken.giveBack(noteMilliseconds);
-      }
-      if (error instanceof ReturnedError) {
-        await record(returned);
+      if (signal.aborted || error instanceof ReturnedError) {
+        const noted = record({ status: "returned", errors: [...errors] });
+        // Who stops gives it back though that cannot be written any more: the delivery counts as a try then.
+        await (signal.aborted ? noted.catch(() => {}) : noted);
         return taken.giveBack(noteMilliseconds);
       }
       if (error instanceof ItemWithdrawn) continue;

@@ -6,6 +6,10 @@ export interface StepRange {
   readonly end: number;
 }
 
+/** Steps that two runs have in common. */
+export const overlap = (a: StepRange, b: StepRange): number =>
+  Math.max(0, Math.min(a.end, b.end) - Math.max(a.begin, b.begin));
+
 /** Speeds that differ by less, of the smaller, are taken for equal: other work on a machine does as much. */
 export const sameSpeed = 0.15;
 

@@ -9,7 +9,7 @@
  * For a bound on the slowest worker's seconds the fewest moves are found by dynamic programming over (slices placed, idle
  * workers used, border); the bounds worth trying are the smallest that leave room for all steps.
  */
-import type { StepRange } from "./cut-chain.js";
+import { overlap, type StepRange } from "./cut-chain.js";
 
 /** A slice and the worker that has it. */
 export interface HeldRange extends StepRange {
@@ -46,9 +46,6 @@ export interface BorderPlan {
 
 /** Bounds tried: each allows the slowest worker about one state more than the one before. */
 const boundsTried = 6;
-
-const overlap = (a: StepRange, b: StepRange): number =>
-  Math.max(0, Math.min(a.end, b.end) - Math.max(a.begin, b.begin));
 
 /** How many states a worker evaluates within a bound, of `most`. */
 function statesWithin({ seconds }: BorderQuestion, worker: number, bound: number, most: number): number {

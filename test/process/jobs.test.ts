@@ -136,7 +136,7 @@ describe("a job", () => {
     await coordinator.process.prints(/begun by/);
     stopped.signal("SIGTERM");
     expect(await stopped.ended()).toBe(0);
-    await coordinator.process.prints(/returned, /);
+    await coordinator.process.prints(/returned, whoever had it was told to stop/);
 
     worker();
     await coordinator.process.prints(/begun by[\s\S]*begun by/);
