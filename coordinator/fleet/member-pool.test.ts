@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Slice, SliceSpec } from "../../shared/chain/slice-host.js";
-import { FatalError, RetryableError, ReturnedError } from "../../shared/errors.js";
+import { FatalError, RetryableError } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import { FakeWorker } from "../../test/fake-worker.js";
 import { never } from "../../test/fleet-fixture.js";
@@ -120,7 +120,7 @@ describe("whole pictures", () => {
     scene.pool.remove(lease.worker, "it fell silent");
     await lost;
     expect(lease.lost.reason).toBeInstanceOf(RetryableError);
-    expect(lease.lost.reason).not.toBeInstanceOf(ReturnedError);
+    expect(lease.draining()).toBe(false);
     expect(lease.lost.reason).toMatchObject({ message: "worker a was lost: it fell silent" });
     expect(lease.channel.abandoned).toBe("it fell silent");
     // Whoever tries again gets the other one, and giving the lost place back does no harm.
@@ -148,7 +148,7 @@ describe("whole pictures", () => {
     expect(given).toBe("b");
   });
 
-  it("are returned, and not lost, by a member that drains and does not finish in time", async () => {
+  it("know that their worker was told to stop, when it is gone as well", async () => {
     const scene = new Scene();
     await scene.join("a");
     const lease = await scene.pool.acquire({ model, alone: false, signal: never });
@@ -156,7 +156,7 @@ describe("whole pictures", () => {
     scene.pool.drain("a");
     expect(lease.draining()).toBe(true);
     scene.pool.remove("a", "its grace time is over");
-    expect(lease.lost.reason).toBeInstanceOf(ReturnedError);
+    expect([lease.lost.aborted, lease.draining()]).toEqual([true, true]);
   });
 
   it("a member that joins under the name of another replaces it", async () => {

@@ -1,7 +1,7 @@
 /** One worker of a pool: what it is, what it holds, and whether it is still there. */
 import { setMaxListeners } from "node:events";
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
-import { RetryableError, ReturnedError } from "../../shared/errors.js";
+import { RetryableError } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import type { WorkerChannel } from "../wire/worker-channel.js";
@@ -62,11 +62,10 @@ export class Member {
     return best && (best.seconds * pixels) / (best.batch * best.height * best.width);
   }
 
-  /** It is gone: whatever it holds fails at once; with ReturnedError if it was told to stop and did not finish in time. */
+  /** It is gone: whatever it holds fails at once. */
   lose(reason: string): void {
     this.channel.abandon(reason);
-    const Reason = this.draining ? ReturnedError : RetryableError;
-    this.#lost.abort(new Reason(`worker ${this.name} was lost: ${reason}`));
+    this.#lost.abort(new RetryableError(`worker ${this.name} was lost: ${reason}`));
   }
 
   describe(): MemberDescription {

@@ -5,8 +5,7 @@
  * Invariants:
  * 1. A member is leased to whole pictures, as many as fill its network calls, or to one cut chain, never to both.
  * 2. Leases of one model are given out in the order in which they are asked for; models do not wait for each other.
- * 3. A member that drains is leased no more; what it holds goes on. A lost member fails what it holds with RetryableError,
- *    one that was draining with ReturnedError.
+ * 3. A member that drains is leased no more; what it holds goes on. A lost member fails what it holds with RetryableError.
  * 4. Releasing a lease more than once, or after its member was lost, does no harm.
  */
 import type { BatchLimits } from "../../shared/chain/batch-limits.js";
@@ -68,9 +67,9 @@ export interface WorkerLease {
   readonly channel: WorkerChannel;
   /** The worker as a host of one slice: `solveSerial(chain, lease.host, 0, signal)`. */
   readonly host: SliceHost;
-  /** Aborts, with a RetryableError as its reason, when the worker is lost; its calls fail then. A ReturnedError if it was draining. */
+  /** Aborts, with a RetryableError as its reason, when the worker is lost; its calls fail then. */
   readonly lost: AbortSignal;
-  /** Whether the worker is told to stop: what fails on it now may have failed for that. */
+  /** Whether the worker is told to stop: what fails on it now, or failed with its loss, may have failed for that. */
   readonly draining: () => boolean;
   readonly release: () => void;
 }

@@ -100,7 +100,7 @@ class StoredItems implements JobRestoration {
         ...judgement,
       };
     } catch (error) {
-      // Its server may close before the registry hears that it is gone.
+      // Told to stop it gives back what it does not finish; however it went, that is no fault of the picture.
       const lost = error instanceof RetryableError && !(error instanceof StoreUnavailableError);
       if (!lost || !lease.draining() || signal.aborted) throw error;
       throw new ReturnedError(DeqfleetError.messageOf(error), { cause: error });
