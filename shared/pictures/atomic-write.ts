@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { crashPoint } from "../crash-point.js";
 import { DeqfleetError, FatalError } from "../errors.js";
 import { makeFolder } from "../make-folder.js";
-import { syncFolder } from "../sync-folder.js";
+import { type SyncOptions, syncFolder } from "../sync-folder.js";
 import { temporaryName } from "./temporary-file.js";
 
 const codeOf = (thrown: unknown): string | undefined =>
@@ -49,7 +49,7 @@ export function writeFailure(path: string, cause: unknown): FatalError {
 
 const syncFile = promisify(fsync);
 
-/** See {@link WriteOptions.ownThread}. */
+/** See {@link SyncOptions.ownThread}. */
 const writeSyncedHere = async (path: string, bytes: Uint8Array): Promise<void> => {
   const file = openSync(path, "wx");
   try {
@@ -71,15 +71,6 @@ const writeSynced = async (path: string, bytes: Uint8Array): Promise<void> => {
   }
 };
 
-/** How a file is written. */
-export interface WriteOptions {
-  /**
-   * Whether the caller has its thread to itself. Everything but the wait for the disk is then done at once: each call that Node's
-   * threads do instead costs more than the call itself.
-   */
-  readonly ownThread?: boolean;
-}
-
 /**
  * Writes `bytes` to `path` all or nothing, creating parent folders. When it returns, the file and its name are on disk;
  * when it throws, no temporary file is left and a file already at `path` is untouched. The temporary name begins with a
@@ -89,7 +80,7 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array,
-  { ownThread = false }: WriteOptions = {},
+  { ownThread = false }: SyncOptions = {},
 ): Promise<void> {
   const write = ownThread ? writeSyncedHere : writeSynced;
   const target = resolve(path);
@@ -110,7 +101,7 @@ export async function writeFileAtomic(
       await rm(temporary, { force: true });
       throw error;
     }
-    await syncFolder(folder);
+    await syncFolder(folder, { ownThread });
   } catch (error) {
     throw writeFailure(path, error);
   }

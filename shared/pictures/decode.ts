@@ -3,11 +3,12 @@
  * read here, not by path: libvips caches files by name and would miss that one was rewritten.
  */
 import { readFile } from "node:fs/promises";
-import sharp, { type Metadata, type SharpOptions } from "sharp";
+import sharp, { type SharpOptions } from "sharp";
 import { DeqfleetError, PictureError } from "../errors.js";
 import type { PictureShape } from "../operators/operator.js";
 import { type CurveProfile, convertToSrgb, isSrgb, readCurveProfile } from "./icc-profile.js";
 import { isPictureFormat, type PictureFormat } from "./picture-format.js";
+import { type PictureHeader, readPngHeader } from "./png-header.js";
 
 /** Pixels (height x width) above which a picture is refused unless the caller allows more: 4096 x 4096. */
 export const defaultMaxPixels = 16_777_216;
@@ -57,8 +58,10 @@ export async function readInputFile(path: string): Promise<Buffer> {
   }
 }
 
-const readMetadata = async (path: string, bytes: Uint8Array): Promise<Metadata> => {
+const readHeader = async (path: string, bytes: Uint8Array): Promise<PictureHeader> => {
   if (bytes.length === 0) throw new PictureError(`${path}: the file is empty; replace it or leave it out`);
+  const png = readPngHeader(bytes);
+  if (png) return png;
   try {
     // The limit is checked by the caller, whose message names the size.
     return await sharp(bytes, { limitInputPixels: false }).metadata();
@@ -67,8 +70,8 @@ const readMetadata = async (path: string, bytes: Uint8Array): Promise<Metadata> 
   }
 };
 
-const checkHeader = (path: string, metadata: Metadata, maxPixels: number): Header => {
-  const { format, width, height, depth, channels, hasAlpha, space, icc } = metadata;
+const checkHeader = (path: string, header: PictureHeader, maxPixels: number): Header => {
+  const { format, width, height, depth, channels, hasAlpha, space, icc } = header;
   if (!isPictureFormat(format)) {
     throw new PictureError(`${path}: the content is ${format}; convert it to PNG, JPEG, WebP or TIFF`);
   }
@@ -153,7 +156,7 @@ export async function decodePictureBytes(
   path: string,
   { maxPixels = defaultMaxPixels }: DecodeOptions = {},
 ): Promise<Picture> {
-  const header = checkHeader(path, await readMetadata(path, bytes), maxPixels);
+  const header = checkHeader(path, await readHeader(path, bytes), maxPixels);
   const { samples, channels, height, width } = await decodeSamples(path, bytes, header);
   const { format, bitDepth, gray, profile } = header;
   const maximum = bitDepth === 16 ? 65535 : 255;

@@ -14,8 +14,9 @@ import { lstat, mkdir, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError, PictureError } from "../errors.js";
-import { type WriteOptions, writeFileAtomic } from "../pictures/atomic-write.js";
+import { writeFileAtomic } from "../pictures/atomic-write.js";
 import { sweepTemporaries } from "../pictures/temporary-file.js";
+import type { SyncOptions } from "../sync-folder.js";
 import { codeOf, failureOf, isMissing } from "./file-faults.js";
 import { checkKey, compareKeys } from "./object-key.js";
 import type { ObjectDescription, ObjectStore, StoredObject } from "./object-store.js";
@@ -44,13 +45,13 @@ export class FolderStore implements ObjectStore {
   /**
    * @param path absolute
    * @param options.create makes the folder if it is missing; otherwise that is an error
-   * @param options.ownThread whether those who use it have their thread to themselves, see {@link WriteOptions}: small files are
+   * @param options.ownThread whether those who use it have their thread to themselves, see {@link SyncOptions}: small files are
    *   read at once, too, and looking at a file does not take turns with others
    * @throws InputError if it is missing or no folder, {@link StoreUnavailableError} if it cannot be made or looked at
    */
   static async open(
     path: string,
-    { create, ownThread = false }: { readonly create: boolean } & WriteOptions,
+    { create, ownThread = false }: { readonly create: boolean } & SyncOptions,
   ): Promise<FolderStore> {
     try {
       if (create) await mkdir(path, { recursive: true });
