@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pngFile } from "../../test/png-file.js";
 import { PictureError } from "../errors.js";
 import { decodePicture } from "./decode.js";
 
@@ -183,21 +183,8 @@ describe("decodePicture: what comes back", () => {
 });
 
 /** A PNG whose header claims a size that its few bytes of pixels do not have. */
-const pngClaiming = (width: number, height: number): Buffer => {
-  const chunk = (type: string, content: Uint8Array): Buffer => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), content]);
-    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(content.length);
-    check.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, check]);
-  };
-  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const pixels = chunk("IDAT", deflateSync(Buffer.alloc(64)));
-  return Buffer.concat([signature, chunk("IHDR", header), pixels, chunk("IEND", Buffer.alloc(0))]);
-};
+const pngClaiming = (width: number, height: number): Buffer =>
+  pngFile({ width, height, bits: 8, colourType: 2 }, Buffer.alloc(64));
 
 describe("decodePicture: what is refused", () => {
   it("refuses a huge header before decoding, naming size, limit and remedy", async () => {
