@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Slice, SliceSpec } from "../../shared/chain/slice-host.js";
 import { FatalError, RetryableError } from "../../shared/errors.js";
@@ -245,6 +245,24 @@ describe("the slices of a cut chain", () => {
     const late = leased.host.open(spec, 0, never);
     await expect(late).rejects.toThrow(RetryableError);
     await expect(late).rejects.toThrow("no worker with model fake was free within 0.2 s");
+    // Retries are told at once, and do not wait each their time.
+    const again = leased.host.open(spec, 0, never).catch((error: unknown) => error);
+    expect(await Promise.race([again, delay(150, "waits")])).toBeInstanceOf(RetryableError);
+    await scene.join("c");
+    expect(await scene.openOn(leased, 0)).toBe("c");
+  });
+
+  it("go all to the first worker that comes where none is left", async () => {
+    const scene = new Scene();
+    await scene.join("a", "b");
+    const leased = await group(scene, 2);
+    for (const name of ["a", "b"]) scene.pool.remove(name, "killed");
+    const opening = [0, 1].map((index) => leased.host.open(spec, index, never));
+    await scene.join("c");
+    await Promise.all(opening);
+    expect(scene.opened).toEqual(["c", "c"]);
+    leased.release();
+    expect(scene.pool.capacity(model)).toBe(each);
   });
 
   it("are opened again on their only worker if it is still there", async () => {

@@ -36,6 +36,10 @@ export class LeasedGroup implements SliceGroup, SliceHost {
   readonly #parts: GroupParts;
   /** Who has slice number `index`; several may share a seat. */
   readonly #seats: Seat[];
+  /** The wait for a worker that all slices share which have none. */
+  #waiting: Promise<Seat> | undefined;
+  /** Why the group is at its end: none came in time. */
+  #exhausted: RetryableError | undefined;
   #released = false;
 
   constructor(slots: readonly WorkerSlot<Member>[], parts: GroupParts) {
@@ -77,8 +81,9 @@ export class LeasedGroup implements SliceGroup, SliceHost {
     if (!next) {
       // The last one of the group: it may be the first that comes, if it is not lost.
       seat.slot.release();
-      next = await this.#wait(signal);
+      next = await this.#awaited(signal);
     }
+    this.#exhausted = undefined;
     this.#seats[index] = next;
     // Free for others as soon as no slice of this chain is there.
     if (!this.#seats.includes(seat)) seat.slot.release();
@@ -91,6 +96,15 @@ export class LeasedGroup implements SliceGroup, SliceHost {
     return this.#seats.filter(usable).sort((a, b) => slicesOf(a) - slicesOf(b))[0];
   }
 
+  /** The first worker that comes. Who asks once none came in time learns so at once: retries do not wait again. */
+  async #awaited(signal: AbortSignal): Promise<Seat> {
+    if (this.#exhausted) throw this.#exhausted;
+    this.#waiting ??= this.#wait(signal).finally(() => {
+      this.#waiting = undefined;
+    });
+    return this.#waiting;
+  }
+
   async #wait(signal: AbortSignal): Promise<Seat> {
     const { slots, model, waitMilliseconds } = this.#parts;
     const limit = AbortSignal.timeout(waitMilliseconds);
@@ -101,9 +115,10 @@ export class LeasedGroup implements SliceGroup, SliceHost {
       throw new RetryableError("the workers of this chain were released");
     } catch (error) {
       if (!limit.aborted || signal.aborted) throw error;
-      throw new RetryableError(
+      this.#exhausted = new RetryableError(
         `no worker with model ${model.slice(0, 12)} was free within ${waitMilliseconds / 1000} s`,
       );
+      throw this.#exhausted;
     }
   }
 }
