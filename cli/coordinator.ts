@@ -123,6 +123,9 @@ export function addCoordinator(
           const { apiPort } = jobs;
           const http = httpPort === null ? "" : `, HTTP on port ${httpPort}`;
           const api = apiPort === null ? "" : `, API on port ${apiPort}`;
+          if (settings.tls !== null && settings.api?.access.tokens === null) {
+            tell("the API takes jobs from everybody who reaches it: give --api-tokens", {}, "warn");
+          }
           tell(`reached at ${address}${http}${api}`, { address, httpPort, apiPort });
           await untilAborted(stop);
         } finally {

@@ -3,11 +3,10 @@ import { readFile } from "node:fs/promises";
 import { type ClientReadableStream, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { defaultCoordinatorAddress } from "../shared/config/coordinator-settings.js";
-import { type ProcessOptions, resolveProcessSettings } from "../shared/config/process-settings.js";
 import { DeqfleetError, FatalError, InputError, PictureError, RetryableError } from "../shared/errors.js";
-import { transportSecurity } from "../shared/security/transport-security.js";
+import { type ClientTlsOptions, clientSecurity } from "../shared/security/transport-security.js";
 import { addressSchema } from "../shared/wire/address.js";
-import { errorKind } from "../shared/wire/api-error.js";
+import { detailsOf, errorKind } from "../shared/wire/api-error.js";
 import type { JobsClient } from "../shared/wire/generated/deqfleet/v1/Jobs.js";
 import { channelOptions, deadlineIn, protocol } from "../shared/wire/protocol.js";
 import { withTlsFlags } from "./service.js";
@@ -16,8 +15,7 @@ import { withTlsFlags } from "./service.js";
 const callMilliseconds = 60_000;
 
 /** The flags of every command that talks to a coordinator. */
-export interface ConnectionFlags
-  extends Pick<ProcessOptions, "tlsCa" | "tlsCert" | "tlsKey" | "tlsServerName"> {
+export interface ConnectionFlags extends ClientTlsOptions {
   readonly coordinator: string;
   readonly tokenFile?: string;
 }
@@ -41,7 +39,8 @@ export const connectedCommand = (name: string, description: string): Command =>
 
 /** What went wrong, as an error that says what may be done next: the coordinator says so, unless the error is gRPC's own. */
 export function errorOf(coordinator: string, error: ServiceError): DeqfleetError {
-  const { code, details } = error;
+  const { code } = error;
+  const details = detailsOf(error);
   switch (errorKind(error)) {
     case "input":
       return new InputError(details, { cause: error });
@@ -56,9 +55,10 @@ export function errorOf(coordinator: string, error: ServiceError): DeqfleetError
     case status.UNAUTHENTICATED:
       return new InputError(`coordinator ${coordinator}: ${details}`, { cause: error });
     case status.UNIMPLEMENTED:
-      return new InputError(`${coordinator} is no coordinator; name one with --coordinator HOST:PORT`, {
-        cause: error,
-      });
+      return new InputError(
+        `${coordinator} takes no jobs: it is no coordinator, or one that takes them at its --api address only; name that with --coordinator HOST:PORT`,
+        { cause: error },
+      );
     case status.UNAVAILABLE:
     case status.RESOURCE_EXHAUSTED:
     case status.DEADLINE_EXCEEDED:
@@ -104,7 +104,7 @@ export class JobsConnection {
         `--coordinator ${JSON.stringify(coordinator)}: ${checked.error.issues[0]?.message}`,
       );
     }
-    const security = await transportSecurity(resolveProcessSettings(tls).tls);
+    const security = await clientSecurity(tls);
     const options = { ...channelOptions, ...security.channelOptions };
     const client = new protocol.Jobs(coordinator, security.channel, options);
     return new JobsConnection(client, coordinator, tokenFile && (await tokenOf(tokenFile)));

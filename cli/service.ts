@@ -25,7 +25,7 @@ export function withTlsFlags(command: Command): Command {
   return command
     .option(
       "--tls-ca <file>",
-      "PEM: authorities whose peers are trusted; with the next two, all connections are mutual TLS",
+      "PEM: authorities whose peers are trusted; with the next two, connections within the fleet are mutual TLS",
     )
     .option("--tls-cert <file>", "PEM: this process's certificate")
     .option("--tls-key <file>", "PEM: its key")

@@ -6,6 +6,7 @@ import { type ProcessOptions, resolveProcessSettings } from "../shared/config/pr
 import { InputError, RetryableError } from "../shared/errors.js";
 import { type TransportSecurity, transportSecurity } from "../shared/security/transport-security.js";
 import { addressSchema } from "../shared/wire/address.js";
+import { detailsOf } from "../shared/wire/api-error.js";
 import type { ListMembersReply__Output } from "../shared/wire/generated/deqfleet/v1/ListMembersReply.js";
 import type { Member__Output } from "../shared/wire/generated/deqfleet/v1/Member.js";
 import { channelOptions, deadlineIn, protocol, quickCallMilliseconds } from "../shared/wire/protocol.js";
@@ -30,7 +31,11 @@ async function listMembers(address: string, security: TransportSecurity): Promis
         (error: ServiceError | null, reply?: ListMembersReply__Output) => {
           if (reply) return resolve(reply.members);
           const reason =
-            error?.code === status.UNIMPLEMENTED ? "it is no coordinator" : (error?.details ?? "no answer");
+            error?.code === status.UNIMPLEMENTED
+              ? "it is no coordinator"
+              : error
+                ? detailsOf(error)
+                : "no answer";
           reject(new RetryableError(`coordinator ${address}: ${reason}`, { cause: error }));
         },
       );

@@ -47,7 +47,7 @@ async function publicServer({ tokens, concurrentRequests }: ApiAccess, security:
 
 /**
  * Opens the log and begins to work on its jobs; the API is served on the coordinator's own port, and on one of its own if the
- * settings say so.
+ * settings say so: on that one alone where it asks for tokens and the processes of the fleet have no certificates to show.
  * @throws InputError if the log, the tokens or an address cannot be used, RetryableError if the broker is unreachable
  */
 export async function startJobs({
@@ -79,7 +79,8 @@ export async function startJobs({
     await log.close();
   };
   try {
-    service.serveOn(coordinator.server);
+    // Without certificates, tokens would keep out nobody who reaches this port.
+    if (settings.tls !== null || !settings.api?.access.tokens) service.serveOn(coordinator.server);
     if (settings.api !== null) {
       open = await publicServer(settings.api.access, security);
       service.serveOn(open);

@@ -3,6 +3,7 @@ import type { ChannelOptions } from "@grpc/grpc-js";
 import { DeqfleetError, RetryableError } from "../shared/errors.js";
 import type { TransportSecurity } from "../shared/security/transport-security.js";
 import { SilenceWatch } from "../shared/silence-watch.js";
+import { detailsOf } from "../shared/wire/api-error.js";
 import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.js";
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
 import type { RegistryOrder__Output } from "../shared/wire/generated/deqfleet/v1/RegistryOrder.js";
@@ -47,7 +48,7 @@ export interface OpenCall {
 /** What gRPC says, without its decoration. */
 function reasonOf(error: unknown): string {
   const details = error instanceof Error && "details" in error ? String(error.details) : undefined;
-  return (details ?? DeqfleetError.messageOf(error)).replace(/\s*Resolution note:\s*$/, "");
+  return detailsOf({ details: details ?? DeqfleetError.messageOf(error) });
 }
 
 const farewellMilliseconds = 1000;

@@ -12,6 +12,7 @@ import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import { insecureTransport, type TransportSecurity } from "../../shared/security/transport-security.js";
 import { traceMetadata } from "../../shared/telemetry/tracing.js";
+import { detailsOf } from "../../shared/wire/api-error.js";
 import type { HandshakeReply__Output } from "../../shared/wire/generated/deqfleet/v1/HandshakeReply.js";
 import type { OpenSliceRequest } from "../../shared/wire/generated/deqfleet/v1/OpenSliceRequest.js";
 import type { RestorePictureReply__Output } from "../../shared/wire/generated/deqfleet/v1/RestorePictureReply.js";
@@ -133,7 +134,7 @@ export class WorkerChannel {
       this.#client.measureCosts({ seconds, ...size }, { deadline }, (error, reply) => {
         if (reply) resolve(reply.costs);
         else {
-          const reason = error?.details ?? "no answer";
+          const reason = error ? detailsOf(error) : "no answer";
           reject(new RetryableError(`worker ${this.address} cannot measure: ${reason}`, { cause: error }));
         }
       });

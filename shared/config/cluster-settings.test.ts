@@ -91,4 +91,29 @@ describe("a coordinator's settings", () => {
       /--silence 3.*--heartbeat 2/,
     );
   });
+
+  it.each([
+    [{ nats: "nats://fleet:s3cret@broker:4222" }, '--nats "nats://...@broker:4222": needs nats://HOST'],
+    [
+      { nats: { servers: ["nats://a:1", "nats://b:s3cret/x@c:2"] } },
+      '--nats servers 1 "nats://...@c:2": needs nats://HOST',
+    ],
+    [{ nats: { server: "broker" } }, "--nats servers is missing"],
+    [{ nats: { servers: ["nats://a:1"], password: "s3cret" } }, '--nats: "password" is no setting'],
+    [
+      { nats: { servers: ["nats://a:1"], user: "s3cret" } },
+      "--nats {servers, user}: needs both user and passwordFile",
+    ],
+    [{ password: "s3cret" }, "--password is no option; known are listen, "],
+  ])("names what is refused of %o, and no secret", (options, message) => {
+    let said = "";
+    try {
+      coordinator(options);
+    } catch (error) {
+      expect(error).toBeInstanceOf(InputError);
+      said = (error as InputError).message;
+    }
+    expect(said).toContain(message);
+    expect(said).not.toContain("s3cret");
+  });
 });

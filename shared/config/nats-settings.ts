@@ -7,7 +7,6 @@ const path = z.string().min(1, "needs a path");
 /** `nats://HOST:PORT`, or `tls://` to insist on TLS. */
 const serverUrl = z
   .string()
-  // The value is not repeated: it may hold a password.
   .regex(
     /^(nats|tls):\/\/[^\s/@]+$/,
     "needs nats://HOST:PORT or tls://HOST:PORT, without user and password: name files that hold them instead",

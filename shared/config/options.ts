@@ -31,13 +31,44 @@ export function checkOptionsOf<Options>(
   const checked = schema.safeParse(options);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
-  if (issue.code === "unrecognized_keys") {
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     const names = Object.keys(schema.shape).join(", ");
     throw new InputError(`${nameOf(issue.keys[0]!)} is no option; known are ${names}`);
   }
-  const option = String(issue.path[0]);
+  const { within, value } = refusedIn(options, issue.path);
+  const where = [nameOf(String(issue.path[0])), ...within].join(" ");
+  if (issue.code === "unrecognized_keys") {
+    throw new InputError(`${where}: ${issue.keys.map((key) => `"${key}"`).join(", ")} is no setting`);
+  }
+  if (value === undefined) throw new InputError(`${where} is missing`);
   const said = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
-  throw new InputError(`${nameOf(option)} ${JSON.stringify(options[option])}: ${said}`);
+  throw new InputError(`${where} ${shown(value)}: ${said}`);
+}
+
+/**
+ * What was refused, as it was given: a text may stand for a group of settings, which have paths of their own.
+ * @returns its path within the option, as far as it was given, and its value
+ */
+function refusedIn(
+  options: Readonly<Record<string, unknown>>,
+  [option, ...path]: readonly PropertyKey[],
+): { readonly within: readonly string[]; readonly value: unknown } {
+  let value = options[String(option)];
+  const within: string[] = [];
+  for (const key of path) {
+    if (typeof value !== "object" || value === null) break;
+    within.push(String(key));
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return { within, value };
+}
+
+/** A refused value as a message may show it: of groups of settings only the names, of addresses no user and password. */
+function shown(value: unknown): string {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return `{${Object.keys(value).join(", ")}}`;
+  }
+  return JSON.stringify(value).replace(/(:\/\/)[^\s"]*@/g, "$1...@");
 }
 
 async function readYaml(file: string): Promise<unknown> {

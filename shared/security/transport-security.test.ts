@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ProbeServer, probe, startProbeServer } from "../../test/probe-server.js";
 import { InputError } from "../errors.js";
 import { fleetServerName, makeDevelopmentCertificates } from "./development-authority.js";
-import { transportSecurity } from "./transport-security.js";
+import { clientSecurity, transportSecurity } from "./transport-security.js";
 
 let folder: string;
 /** Certificates for 127.0.0.1, for another host, and of another authority. */
@@ -44,6 +44,24 @@ describe("mutual TLS", () => {
   it("connects processes of one authority", async () => {
     const { channel } = await transportSecurity(tlsOf("here", "worker"));
     expect(await probe(server.port, channel)).toBe("hello");
+  });
+
+  it("has a public side, for clients that know its authority and have no certificate", async () => {
+    const open = await startProbeServer((await transportSecurity(tlsOf("here", "coordinator"))).publicServer);
+    const knowing = (set: string) => clientSecurity({ tlsCa: tlsOf(set, "client").ca });
+    try {
+      expect(await probe(open.port, (await knowing("here")).channel)).toBe("hello");
+      await expect(probe(open.port, (await knowing("elsewhere")).channel)).rejects.toThrow();
+    } finally {
+      open.close();
+    }
+    await expect(probe(server.port, (await knowing("here")).channel)).rejects.toThrow();
+    const { cert } = tlsOf("here", "client");
+    for (const some of [{ tlsCert: cert }, { tlsCa: tlsOf("here", "client").ca, tlsCert: cert }]) {
+      await expect(clientSecurity(some)).rejects.toThrow(/belong together/);
+    }
+    await expect(clientSecurity({ tlsCa: join(folder, "none.pem") })).rejects.toThrow(/--tls-ca .*none\.pem/);
+    expect(await clientSecurity({})).toMatchObject({ channelOptions: {} });
   });
 
   it("refuses a client without a certificate, and one of another authority", async () => {

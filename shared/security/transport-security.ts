@@ -9,6 +9,7 @@ import {
   experimental,
   ServerCredentials,
 } from "@grpc/grpc-js";
+import { type ProcessOptions, resolveProcessSettings } from "../config/process-settings.js";
 import type { TlsSettings } from "../config/security-settings.js";
 import { DeqfleetError, InputError } from "../errors.js";
 
@@ -42,14 +43,8 @@ async function readPem(option: string, path: string): Promise<Buffer> {
   }
 }
 
-/** Refuses files that would only show as failed handshakes later. */
-async function checkFiles({ ca, cert, key }: TlsSettings, now: Date): Promise<void> {
-  const [authorities, chain, secret] = [
-    await readPem("--tls-ca", ca),
-    await readPem("--tls-cert", cert),
-    await readPem("--tls-key", key),
-  ];
-  let certificate: X509Certificate;
+async function readAuthorities(ca: string): Promise<Buffer> {
+  const authorities = await readPem("--tls-ca", ca);
   try {
     new X509Certificate(authorities);
   } catch (cause) {
@@ -57,6 +52,17 @@ async function checkFiles({ ca, cert, key }: TlsSettings, now: Date): Promise<vo
       cause,
     });
   }
+  return authorities;
+}
+
+/** Refuses files that would only show as failed handshakes later. */
+async function checkFiles({ ca, cert, key }: TlsSettings, now: Date): Promise<void> {
+  const [authorities, chain, secret] = [
+    await readAuthorities(ca),
+    await readPem("--tls-cert", cert),
+    await readPem("--tls-key", key),
+  ];
+  let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(chain);
   } catch (cause) {
@@ -76,6 +82,9 @@ async function checkFiles({ ca, cert, key }: TlsSettings, now: Date): Promise<vo
     throw new InputError(`--tls-cert ${cert} ended on ${certificate.validTo}; renew it`);
   }
 }
+
+const namedPeer = (serverName: string | null): ChannelOptions =>
+  serverName === null ? {} : { "grpc.ssl_target_name_override": serverName };
 
 /**
  * Reads the files of a process.
@@ -97,9 +106,30 @@ export async function transportSecurity(
   });
   return {
     channel: experimental.createCertificateProviderChannelCredentials(files, files),
-    channelOptions: tls.serverName === null ? {} : { "grpc.ssl_target_name_override": tls.serverName },
+    channelOptions: namedPeer(tls.serverName),
     server: experimental.createCertificateProviderServerCredentials(files, files, true),
     // Without authorities of clients, none is asked for its certificate.
     publicServer: experimental.createCertificateProviderServerCredentials(files, null, false),
+  };
+}
+
+/** The flags of a command that talks to a coordinator. */
+export type ClientTlsOptions = Pick<ProcessOptions, "tlsCa" | "tlsCert" | "tlsKey" | "tlsServerName">;
+
+/**
+ * What a command dials a coordinator with. Authorities alone make a client that knows whom it talks to and shows no certificate,
+ * which the public API takes.
+ * @throws InputError as {@link transportSecurity}, or if a certificate is given without its key, or either without authorities
+ */
+export async function clientSecurity(
+  options: ClientTlsOptions,
+): Promise<Pick<TransportSecurity, "channel" | "channelOptions">> {
+  const { tlsCa, tlsCert, tlsKey, tlsServerName = null } = options;
+  if (tlsCa === undefined || tlsCert !== undefined || tlsKey !== undefined) {
+    return transportSecurity(resolveProcessSettings(options).tls);
+  }
+  return {
+    channel: credentials.createSsl(await readAuthorities(tlsCa)),
+    channelOptions: namedPeer(tlsServerName),
   };
 }

@@ -40,3 +40,7 @@ export const errorKind = (error: ServiceError): ErrorKind | undefined => valueIn
 /** Undefined if there is no particular one, or this version does not know it. */
 export const errorReason = (error: ServiceError): ErrorReason | undefined =>
   valueIn(error, reasonKey, errorReasons);
+
+/** What gRPC says of an error, less the end of its message that announces a note on the address and mostly has none. */
+export const detailsOf = ({ details }: Pick<ServiceError, "details">): string =>
+  details.replace(/\s*Resolution note:\s*$/, "");

@@ -153,7 +153,7 @@ describe("a job", () => {
     expect(await outcomesOf("photos", at)).toMatchObject([{ status: "done", deliveries: 3, errors: [] }]);
   });
 
-  it("asks for a token on the public API, and for none on the fleet's own port", async () => {
+  it("asks for a token on the public API, beside which the fleet's own port takes no jobs", async () => {
     const folder = await temporaryFolder();
     const [token, tokens] = ["0123456789abcdef0123456789abcdef", join(folder, "tokens")];
     await writeFile(tokens, `${token}\n`);
@@ -173,7 +173,10 @@ describe("a job", () => {
     });
     expect(await deqfleet(...open, "--token-file", join(folder, "wrong"))).toMatchObject({ code: 2 });
     expect(await deqfleet(...open, "--token-file", tokens)).toMatchObject({ code: 0, stdout: "no jobs\n" });
-    expect(await deqfleet("jobs", "--coordinator", address)).toMatchObject({ code: 0 });
+    expect(await deqfleet("jobs", "--coordinator", address)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/takes no jobs: .*--api address only/),
+    });
     expect(process.output).not.toContain(token);
   });
 });

@@ -1,5 +1,5 @@
 /** A coordinator and its workers with certificates, metrics and structured logs, as a cluster runs them. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -77,6 +77,33 @@ describe("a fleet with certificates", () => {
     const after = await metrics(port);
     expect(after.get("deqfleet_worker_losses_total")).toBe(1);
     expect(after.get('deqfleet_workers{state="serving"}')).toBe(0);
+  });
+
+  it("has jobs from its own processes, and from clients that know it and show a token", async () => {
+    const tokens = join(certificates, "tokens");
+    await writeFile(tokens, "0123456789abcdef0123456789abcdef\n");
+    const start = (...flags: string[]) =>
+      cluster.start(
+        ...["coordinator", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"],
+        ...["--data", join(certificates, `jobs-${flags.length}`), ...tls("ours", "coordinator"), ...flags],
+      );
+    const jobs = async (address: string, ...flags: string[]) => {
+      const listing = cluster.start("jobs", "--coordinator", address, ...flags);
+      return { code: await listing.ended(), output: listing.output };
+    };
+    const authority = ["--tls-ca", join(certificates, "ours", "ca.pem")];
+    const coordinator = start("--api-tokens", tokens);
+    const [, fleet, api] = await coordinator.prints(/reached at (\S+), API on port (\d+)/);
+    expect(await jobs(`127.0.0.1:${api}`, ...authority, "--token-file", tokens)).toMatchObject({ code: 0 });
+    expect(await jobs(`127.0.0.1:${api}`, ...authority)).toMatchObject({ code: 2 });
+    expect(await jobs(fleet, ...tls("ours", "client"))).toMatchObject({ code: 0 });
+    expect(await jobs(fleet, ...authority, "--token-file", tokens)).toMatchObject({ code: 3 });
+    expect(coordinator.output).not.toContain("everybody");
+    // Without tokens it says what that means.
+    const open = start();
+    const [, port] = await open.prints(/API on port (\d+)/);
+    expect(open.output).toContain("takes jobs from everybody who reaches it: give --api-tokens");
+    expect(await jobs(`127.0.0.1:${port}`, ...authority)).toMatchObject({ code: 0 });
   });
 
   it("refuses to start with a part of its files", async () => {
