@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { readConfigFile } from "../shared/config/config-file.js";
-import { flagOf } from "../shared/config/options.js";
-import { checkOptions, resolveRestoreSettings } from "../shared/config/restore-settings.js";
+import { checkOptionsOf, flagOf } from "../shared/config/options.js";
+import { resolveRestoreSettings } from "../shared/config/restore-settings.js";
+import { readSubmitFile, submitOptionsSchema } from "../shared/config/submit-options.js";
 import { DeqfleetError, InputError } from "../shared/errors.js";
 import { goalNames } from "../shared/jobs/job.js";
 import { restorationOf } from "../shared/jobs/restoration-of.js";
@@ -22,11 +22,6 @@ import { number } from "./service.js";
 interface SubmitFlags extends ConnectionFlags {
   readonly out: string;
   readonly name?: string;
-  readonly priority: number;
-  readonly weight: number;
-  readonly goal: string;
-  readonly maxDeliveries: number;
-  readonly model?: string;
   readonly config?: string;
   readonly json?: boolean;
 }
@@ -39,16 +34,20 @@ function submitCommand(): Command {
     .argument("<input>", "folder, file:///folder or s3://bucket/prefix, as workers and coordinators see it")
     .requiredOption("--out <store>", "where the restored pictures go, likewise")
     .option("--name <name>", "name of the job (default: from the input's name and the settings)")
-    .option("--priority <n>", "0 to 9; jobs of a higher one are served first", number, 0)
-    .option("--weight <w>", "share of the fleet among jobs of one priority", number, 1)
+    .option("--priority <n>", "0 to 9; jobs of a higher one are served first (default: 0)", number)
+    .option("--weight <w>", "share of the fleet among jobs of one priority (default: 1)", number)
     .addOption(
-      new Option("--goal <goal>", "what is to be short: the time to each picture, or to the last one")
-        .choices([...goalNames])
-        .default("throughput"),
+      new Option(
+        "--goal <goal>",
+        "what is to be short: the time to each picture, or to the last one (default: throughput)",
+      ).choices([...goalNames]),
     )
-    .option("--max-deliveries <n>", "attempts before a picture is given up", number, 5)
+    .option("--max-deliveries <n>", "attempts before a picture is given up (default: 5)", number)
     .option("--model <file>", "model the workers have to have (default: the one that all of them have)")
-    .option("--config <file>", "YAML file with restoration options; the command line wins");
+    .option(
+      "--config <file>",
+      "YAML file with any of these options but --out and --name; the command line wins",
+    );
   return withRestorationFlags(command);
 }
 
@@ -61,17 +60,17 @@ async function readMaskFile(path: string | null): Promise<Buffer> {
   }
 }
 
-/** Splits what commander found into the job's flags and those of the restoration. */
-function split(given: Record<string, unknown>): { job: SubmitFlags; restoration: Record<string, unknown> } {
+/** Splits what commander found into flags of the command and options of the job, which a file may have, too. */
+function split(given: Record<string, unknown>): { command: SubmitFlags; options: Record<string, unknown> } {
   const names = [
-    ...["out", "name", "priority", "weight", "goal", "maxDeliveries", "model", "config", "json"],
+    ...["out", "name", "config", "json"],
     ...["coordinator", "tokenFile", "tlsCa", "tlsCert", "tlsKey", "tlsServerName"],
   ];
-  const isJob = ([name]: [string, unknown]) => names.includes(name);
+  const isOfCommand = ([name]: [string, unknown]) => names.includes(name);
   const entries = Object.entries(given);
   return {
-    job: Object.fromEntries(entries.filter(isJob)) as unknown as SubmitFlags,
-    restoration: Object.fromEntries(entries.filter((entry) => !isJob(entry))),
+    command: Object.fromEntries(entries.filter(isOfCommand)) as unknown as SubmitFlags,
+    options: Object.fromEntries(entries.filter((entry) => !isOfCommand(entry))),
   };
 }
 
@@ -83,37 +82,42 @@ export function addSubmit(
 ): void {
   program.addCommand(
     submitCommand().action(async (input: string, given: Record<string, unknown>) => {
-      const { job, restoration } = split(given);
-      const flags = checkOptions(restoration, flagOf);
-      const file = job.config === undefined ? {} : await readConfigFile(resolve(cwd, job.config));
-      const { out: _, ...settled } = file;
-      const settings = resolveRestoreSettings(
-        [input],
-        flags,
-        { ...settled, out: "." },
-        { cwd, defaultModel: "" },
-      );
+      const { command, options } = split(given);
+      const flags = checkOptionsOf(submitOptionsSchema, options, flagOf);
+      const file = command.config === undefined ? {} : await readSubmitFile(resolve(cwd, command.config));
+      const {
+        priority = 0,
+        weight = 1,
+        goal = "throughput",
+        maxDeliveries = 5,
+        ...restoration
+      } = {
+        ...file,
+        ...flags,
+      };
+      const { model } = restoration;
+      const settings = resolveRestoreSettings([input], restoration, { out: "." }, { cwd, defaultModel: "" });
       const request = {
         spec: {
-          name: job.name ?? "",
+          name: command.name ?? "",
           input: storeUri(input, cwd),
-          output: storeUri(job.out, cwd),
+          output: storeUri(command.out, cwd),
           restorationJson: JSON.stringify(restorationOf(settings)),
-          model: job.model === undefined ? "" : await modelHash(resolve(cwd, job.model)),
-          priority: job.priority,
-          weight: job.weight,
-          goal: job.goal,
-          maxDeliveries: job.maxDeliveries,
+          model: model === undefined ? "" : await modelHash(resolve(cwd, model)),
+          priority,
+          weight,
+          goal,
+          maxDeliveries,
         },
         maskFile: await readMaskFile(settings.mask),
       };
-      const reply = await JobsConnection.with(job, (connection) =>
+      const reply = await JobsConnection.with(command, (connection) =>
         connection.call<SubmitRequest, SubmitReply__Output>((client) => client.submit, request),
       );
       const { status, created } = reply;
       if (!status) throw new InputError("the coordinator gave an empty answer");
       const name = status.spec?.name ?? "";
-      if (job.json) console.stdout.write(`${JSON.stringify(reply)}\n`);
+      if (command.json) console.stdout.write(`${JSON.stringify(reply)}\n`);
       else if (created) console.stdout.write(`submitted ${name}; follow it with: deqfleet watch ${name}\n`);
       else console.stdout.write(`${name} goes on (${stateText(status)}): ${countsText(status)}\n`);
       done(exitCodes.ok);

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { z } from "zod";
 import { coordinatorOptionsSchema } from "../dist/shared/config/coordinator-settings.js";
 import { natsSettingsSchema } from "../dist/shared/config/nats-settings.js";
-import { restoreOptionsSchema } from "../dist/shared/config/restore-settings.js";
+import { submitOptionsSchema } from "../dist/shared/config/submit-options.js";
 import { workerOptionsSchema } from "../dist/shared/config/worker-settings.js";
 
 /** Options that the chart sets. */
@@ -32,7 +32,7 @@ const storage = object({ size: text, storageClass: text });
 const model = object({ source: choice("packaged", "pvc", "image"), claim: text, image: text, file: text });
 const worker = optionsOf(workerOptionsSchema, [...ofTheChart, ...ofTls]);
 const coordinator = optionsOf(coordinatorOptionsSchema, [...ofTheChart, ...ofTls]);
-const restoration = optionsOf(restoreOptionsSchema, ["out", "workers", "threads", "model"]);
+const restoration = optionsOf(submitOptionsSchema, ["model"]);
 
 const schema = {
   $schema: "http://json-schema.org/draft-07/schema#",

@@ -9,7 +9,7 @@ import {
   resolveCoordinatorSettings,
 } from "../../shared/config/coordinator-settings.js";
 import { readOptionsFile } from "../../shared/config/options.js";
-import { restoreOptionsSchema } from "../../shared/config/restore-settings.js";
+import { submitOptionsSchema } from "../../shared/config/submit-options.js";
 import { resolveWorkerSettings, workerOptionsSchema } from "../../shared/config/worker-settings.js";
 import { ServiceProcess } from "../service-process.js";
 import { violations } from "./policy.js";
@@ -137,7 +137,7 @@ describe.each(valueSets)("with %s", (set) => {
       expect(settings.tls === null).toBe(options.tlsCa === undefined);
     }
     for (const name of Object.keys(files).filter((file) => file.startsWith("job-"))) {
-      await readOptionsFile(join(folder, name), restoreOptionsSchema, []);
+      await readOptionsFile(join(folder, name), submitOptionsSchema, []);
     }
     const commands = podsIn(manifests)
       .flatMap(({ pod }) => containersOf(pod))

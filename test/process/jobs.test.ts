@@ -1,6 +1,6 @@
 /** Jobs as users run them: coordinator and workers as processes, the command line, folders and object storage. */
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -151,6 +151,38 @@ describe("a job", () => {
       stdout: expect.stringMatching(/photos finished: 1 of 1 restored\n$/),
     });
     expect(await outcomesOf("photos", at)).toMatchObject([{ status: "done", deliveries: 3, errors: [] }]);
+  });
+
+  it("is submitted as a file and flags say, flags first, and not with what its fleet decides", async () => {
+    const folder = await temporaryFolder();
+    await cutPictures(join(folder, "in"), 1, 32);
+    const { address } = await startCoordinator(folder);
+    const file = join(folder, "job.yaml");
+    const submit = (content: string) => {
+      writeFileSync(file, content);
+      const places = [join(folder, "in"), "--out", join(folder, "out"), "--name", "filed"];
+      return deqfleet(
+        "submit",
+        ...places,
+        "--config",
+        file,
+        "--weight",
+        "2",
+        "--json",
+        "--coordinator",
+        address,
+      );
+    };
+    expect(await submit(`task: colorize\nworkers: 3\nmodel: ${model}\n`)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/"workers" is no option; known are task, .*max-?deliveries/i),
+    });
+    const content = `task: colorize\nsteps: 3\nmodel: ${model}\ngoal: latency\npriority: 4\nweight: 9\nmax-deliveries: 2\n`;
+    const { code, stdout } = await submit(content);
+    expect(code).toBe(0);
+    const { spec } = (JSON.parse(stdout) as { status: { spec: Record<string, unknown> } }).status;
+    expect(spec).toMatchObject({ goal: "latency", priority: 4, weight: 2, maxDeliveries: 2 });
+    expect(JSON.parse(String(spec.restorationJson))).toMatchObject({ task: { task: "colorize" }, steps: 3 });
   });
 
   it("asks for a token on the public API, beside which the fleet's own port takes no jobs", async () => {
