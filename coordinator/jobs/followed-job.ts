@@ -98,7 +98,7 @@ export class FollowedJob {
     this.changed(job);
   }
 
-  /** Tells of something that failed and is tried again. */
+  /** Tells of something that failed, or that is not as its user may think. */
   trouble(error: unknown): void {
     if (this.signal.aborted) return;
     const message = DeqfleetError.messageOf(error);

@@ -112,6 +112,11 @@ export class ItemsInHand {
         now,
         proceed: () => this.#proceed(),
         pause: (reason) => pauses.pause(reason),
+        check: async () => {
+          await pauses.check();
+          // It was the item: the next pause, for another one, begins with short intervals again.
+          pauses.worked();
+        },
         onBegin: (worker) => {
           running.worker = worker;
           onEvent({ event: "item-begun", job: job.record, item: running });

@@ -64,7 +64,10 @@ async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: numbe
       const ended = () => tally.ended >= job.record.listed;
       await dropItems({ log, job: record, tally, signal, now, ended });
     } else if (record.requeue.length > 0) await requeueItems({ log, input, job: record, tally, signal, now });
-    else await submitItems({ log, input, job: record, signal });
+    else {
+      const onLeftOut = (message: string) => job.trouble(message);
+      await submitItems({ log, input, job: record, signal, onLeftOut });
+    }
   } catch (error) {
     if (signal.aborted) return;
     job.trouble(error);

@@ -1,10 +1,11 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RetryableError } from "../../shared/errors.js";
 import type { ItemOutcome, WorkItem } from "../../shared/jobs/work-item.js";
 import { FolderStore } from "../../shared/storage/folder-store.js";
 import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { mountFailingFile, unmountFailingFile } from "../../test/faulty-files.js";
 import { deadLetter, itemOutcome, jobRecord } from "../../test/job-samples.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { EmbeddedLog } from "./embedded-log/embedded-log.js";
@@ -97,6 +98,24 @@ describe("requeueItems", () => {
     await rm(join(folder, "in"), { recursive: true });
     await expect(retry(["failed"])).rejects.toThrow(StoreUnavailableError);
     expect(await log.get(name)).toMatchObject({ generation: 2, requeue: ["failed"] });
+  });
+
+  it("lets an input fail when its turn comes that leads elsewhere now, or that the disk refuses", async () => {
+    await rm(join(folder, "in/1.png"));
+    await symlink(join(folder, "elsewhere.png"), join(folder, "in/1.png"));
+    await writeFile(join(folder, "elsewhere.png"), "secret");
+    mountFailingFile(join(folder, "in/2.png"));
+    try {
+      await retry(["failed", "dead"]);
+    } finally {
+      unmountFailingFile(join(folder, "in/2.png"));
+    }
+    expect((await queued()).map(({ index, bytes }) => [index, bytes])).toEqual([
+      [1, 0],
+      [2, 0],
+      [3, 5],
+    ]);
+    expect(await log.get(name)).toMatchObject({ generation: 1, requeue: [], requeued: 3 });
   });
 
   it("that was cut off is gone on with, and every item counts once", async () => {

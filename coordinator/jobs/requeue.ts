@@ -5,9 +5,10 @@
  * all of it is: whoever goes on after a crash publishes some of them again, and the tally counts each once.
  */
 
+import { InputError, PictureError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import { type ItemOutcome, itemOutcomeSchema, type WorkItem } from "../../shared/jobs/work-item.js";
-import type { ObjectStore } from "../../shared/storage/object-store.js";
+import { type ObjectStore, StoreUnavailableError } from "../../shared/storage/object-store.js";
 import type { JobLog } from "./job-log.js";
 import type { Tally } from "./tally.js";
 
@@ -46,6 +47,20 @@ const requeuedLine = (outcome: ItemOutcome, generation: number, at: string): Ite
     inputSha256: undefined,
     course: undefined,
   });
+
+/**
+ * Bytes of an input, 0 if it is gone or cannot be looked at: it fails with a better message when its turn comes.
+ * @throws StoreUnavailableError if the input cannot be listed either: then it is no fault of the one object
+ */
+async function bytesOf(input: ObjectStore, key: string, signal: AbortSignal): Promise<number> {
+  try {
+    return (await input.describe(key, { signal }))?.bytes ?? 0;
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) for await (const _ of input.list({ signal })) break;
+    else if (!(error instanceof InputError || error instanceof PictureError)) throw error;
+    return 0;
+  }
+}
 
 /** What is published again, and for whom. */
 export interface PublishAgain extends Pick<Requeueing, "log" | "tally" | "now"> {
@@ -89,9 +104,7 @@ export async function requeueItems({ log, input, job, tally, signal, now }: Requ
   const publish = async (): Promise<void> => {
     const items: WorkItem[] = [];
     for (const { index, key } of batch) {
-      // An input that is gone fails with a better message when its turn comes.
-      const bytes = (await input.describe(key, { signal }))?.bytes ?? 0;
-      items.push({ index, generation, key, bytes });
+      items.push({ index, generation, key, bytes: await bytesOf(input, key, signal) });
     }
     await publishAgain({ log, tally, now, name, generation, items, outcomes: batch });
     batch = [];

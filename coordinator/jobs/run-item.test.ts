@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FatalError, PictureError, RetryableError, ReturnedError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
-import type { ItemOutcome } from "../../shared/jobs/work-item.js";
+import type { ItemOutcome, WorkItem } from "../../shared/jobs/work-item.js";
 import { FolderStore } from "../../shared/storage/folder-store.js";
+import { StoreFullError, StoreUnavailableError } from "../../shared/storage/object-store.js";
 import { itemOutcome, workItem } from "../../test/job-samples.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { EmbeddedLog } from "./embedded-log/embedded-log.js";
@@ -57,6 +58,7 @@ const context = (change: Partial<ItemContext> = {}): ItemContext => ({
   now: () => new Date(),
   proceed: async () => "active",
   pause: async () => {},
+  check: async () => {},
   onBegin: () => {},
   onRound: () => {},
   onOutcome: (outcome) => told.push(outcome),
@@ -191,6 +193,45 @@ describe("runItem", () => {
     expect(pauses).toEqual([expect.stringContaining(join(folder, "store"))]);
     expect(await outcomes()).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
     await settled();
+  });
+
+  it("fails an item that a store refuses for the third time and can be used all the same", async () => {
+    const pauses: string[] = [];
+    const pause = async (reason: string) => {
+      pauses.push(reason);
+    };
+    const restore = async ({ key }: WorkItem) => {
+      if (pauses.length > 10) return copy(key);
+      throw new StoreUnavailableError("s3://photos/folder/0.png cannot be read: access is denied");
+    };
+    await runItem(await take(), context({ restore, pause }));
+    expect(pauses).toHaveLength(2);
+    const [{ status, errors, deliveries }] = await outcomes();
+    expect([status, deliveries]).toEqual(["failed", 1]);
+    expect(errors).toEqual([
+      "folder/0.png was refused 3 times by a store that can be used (s3://photos/folder/0.png cannot be read: access is denied); mend it, then: deqfleet retry photos --failed",
+    ]);
+    await settled();
+  });
+
+  it.each([
+    { of: "a store that cannot be used from here either", error: new StoreUnavailableError("no answer") },
+    { of: "a full one, though a probe finds room", error: new StoreFullError("no space left") },
+  ])("waits as long as it takes for $of", async ({ error }) => {
+    let pauses = 0;
+    const restore = async ({ key }: WorkItem) => {
+      if (pauses < 10) throw error;
+      return copy(key);
+    };
+    const pause = async () => {
+      pauses++;
+    };
+    const check = async () => {
+      if (!(error instanceof StoreFullError)) throw error;
+    };
+    await runItem(await take(), context({ restore, pause, check }));
+    expect(pauses).toBe(10);
+    expect(await outcomes()).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
   });
 
   it("waits likewise when it is withdrawn, and is dropped once the job is cancelled", async () => {

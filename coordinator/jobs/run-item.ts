@@ -4,7 +4,8 @@
  * Invariants:
  * 1. An item is settled after its outcome is durable, and an outcome is recorded after its output is visible: whoever dies in
  *    between leaves an item that comes again, whose output is then written again with the same bytes.
- * 2. What ails a store is no fault of the item: its delivery waits until the job goes on, and holds no worker meanwhile.
+ * 2. What ails a store is no fault of the item: its delivery waits until the job goes on, and holds no worker meanwhile. Unless a
+ *    store refuses this item again and again, and can be used each time: then it is the item's object that cannot be used.
  * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them;
  *    so are deliveries that ended because a worker or a coordinator was told to stop, which count as no tries of the item.
  */
@@ -24,7 +25,7 @@ import type {
   OutcomeStatus,
   WorkItem,
 } from "../../shared/jobs/work-item.js";
-import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { StoreFullError, StoreUnavailableError } from "../../shared/storage/object-store.js";
 import { backoff, insist } from "./insist.js";
 import type { JobLog, TakenItem } from "./job-log.js";
 import type { Tally } from "./tally.js";
@@ -34,6 +35,9 @@ export interface RetryTimes {
   readonly shortest: number;
   readonly longest: number;
 }
+
+/** As often as this a store that is usable again after every time may refuse an item: then the item has failed. */
+const mostRefusals = 3;
 
 /** Before a returned item is given out again: until then other coordinators have read that it was returned. */
 const noteMilliseconds = 250;
@@ -103,8 +107,10 @@ export interface ItemContext {
   readonly now: () => Date;
   /** Waits while the job is paused. @returns its state then @throws the signal's reason */
   proceed(): Promise<JobState>;
-  /** Pauses the job for a reason that all its items share. */
+  /** Pauses the job for a reason that all its items share. It goes on when its stores can be used again. */
   pause(reason: string): Promise<void>;
+  /** @throws StoreUnavailableError if the job's stores cannot be used from here at present */
+  check(): Promise<void>;
   /** Its progress: begun on a worker, rounds, over. */
   readonly onBegin: (worker: string) => void;
   readonly onRound: (round: number, largestRatio: number) => void;
@@ -171,6 +177,16 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
     await end({ status: "dead", errors: [...errors] });
   };
 
+  let refusals = 0;
+  /** Whether a store's error is the fault of the item's own object. What is full is full for all. */
+  const refused = async (error: StoreUnavailableError): Promise<boolean> => {
+    if (error instanceof StoreFullError || ++refusals < mostRefusals) return false;
+    return context.check().then(
+      () => true,
+      () => false,
+    );
+  };
+
   for (;;) {
     if (tally.has(item.index, item.generation)) return settle();
     const errors = tally.errorsOf(item.index, item.generation);
@@ -196,6 +212,10 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       if (error instanceof ItemWithdrawn) continue;
       const message = DeqfleetError.messageOf(error);
       if (error instanceof StoreUnavailableError) {
+        if (await refused(error)) {
+          const told = `${item.key} was refused ${refusals} times by a store that can be used (${message}); mend it, then: deqfleet retry ${job} --failed`;
+          return end({ status: "failed", errors: [...errors, told] });
+        }
         await context.pause(message);
         continue;
       }

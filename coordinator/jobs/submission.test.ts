@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -6,7 +7,8 @@ import { InputError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import { FolderStore } from "../../shared/storage/folder-store.js";
-import type { ObjectStore } from "../../shared/storage/object-store.js";
+import { type ObjectStore, StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { asNobody } from "../../test/faulty-files.js";
 import { jobRecord } from "../../test/job-samples.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { EmbeddedLog } from "./embedded-log/embedded-log.js";
@@ -16,11 +18,14 @@ import { checkDataset, isInput, submitItems } from "./submission.js";
 let folder: string;
 let log: EmbeddedLog;
 let input: FolderStore;
+let leftOut: string[];
+const onLeftOut = (message: string) => leftOut.push(message);
 const { signal } = new AbortController();
 const name = "photos";
 
 beforeEach(async () => {
   folder = await temporaryFolder();
+  leftOut = [];
   input = await FolderStore.open(join(folder, "in"), { create: true });
   log = await EmbeddedLog.open(join(folder, "log"));
 });
@@ -73,7 +78,7 @@ describe("submitItems", () => {
   it("publishes every picture once, in the order of the keys, and says so in the record", async () => {
     await files("b/2.png", "b/1.JPG", "a.webp", "notes.txt", ".hidden/x.png", "b/.y.png");
     const { job } = await log.create(record());
-    await submitItems({ log, input, job, signal });
+    await submitItems({ log, input, job, signal, onLeftOut });
     const keys = ["a.webp", "b/1.JPG", "b/2.png"];
     expect(await taken()).toEqual(
       keys.map((key, index) => ({ index, generation: 0, key, bytes: key.length })),
@@ -81,12 +86,31 @@ describe("submitItems", () => {
     expect(await log.get(name)).toMatchObject({ listed: 3, cursor: "b/2.png", listedAll: true });
   });
 
+  it("goes on behind folders that are closed to it, and says so of those that are not hidden", async () => {
+    await files("a.png", ".Trash/v.png", "b/1.png", "lost+found/x.png", "names/y.png", "z.png");
+    const { job } = await log.create(record());
+    execFileSync("chmod", ["-R", "a+rwX", folder]);
+    for (const closed of [".Trash", "lost+found"]) await chmod(join(folder, "in", closed), 0);
+    await chmod(join(folder, "in/names"), 0o444);
+    await asNobody(() => submitItems({ log, input, job, signal, onLeftOut }));
+    expect((await taken()).map(({ key }) => key)).toEqual(["a.png", "b/1.png", "z.png"]);
+    expect(await log.get(name)).toMatchObject({ listed: 3, listedAll: true });
+    expect(leftOut.map((message) => message.slice(join(folder, "in/").length))).toEqual([
+      expect.stringMatching(/^lost\+found\/ cannot be listed: EACCES.*make it readable, then submit/),
+      expect.stringMatching(/^names\/ cannot be listed: EACCES/),
+    ]);
+    // A store that is closed as a whole is another matter.
+    await chmod(join(folder, "in"), 0o444);
+    const listing = () => submitItems({ log, input, job: record(), signal, onLeftOut });
+    await expect(asNobody(listing)).rejects.toThrow(StoreUnavailableError);
+  });
+
   it("begins with a small batch, so that work begins at once, and doubles it", async () => {
     await files(...numbered(0, 130));
     const { job } = await log.create(record());
     const { noted, sizes } = noting();
     // A clock that stands still: no batch is published for its age.
-    await submitItems({ log: noted, input, job, signal, now: () => 0 });
+    await submitItems({ log: noted, input, job, signal, onLeftOut, now: () => 0 });
     expect(sizes).toEqual([16, 32, 64, 18]);
     expect((await taken()).map(({ key }) => key)).toEqual(numbered(0, 130));
   });
@@ -96,7 +120,7 @@ describe("submitItems", () => {
     const { job } = await log.create(record());
     const { noted, sizes } = noting();
     let seconds = 0;
-    await submitItems({ log: noted, input, job, signal, now: () => (seconds += 0.6) });
+    await submitItems({ log: noted, input, job, signal, onLeftOut, now: () => (seconds += 0.6) });
     expect(sizes.reduce((sum, size) => sum + size)).toBe(4);
     expect(Math.max(...sizes)).toBeLessThan(4);
   });
@@ -104,7 +128,7 @@ describe("submitItems", () => {
   it("goes on behind the cursor, with the numbers that follow", async () => {
     await files(...numbered(0, 5));
     const { job } = await log.create(record("out", { listed: 3, cursor: "00002.png" }));
-    await submitItems({ log, input, job, signal });
+    await submitItems({ log, input, job, signal, onLeftOut });
     expect((await taken()).map(({ index, key }) => [index, key])).toEqual([
       [3, "00003.png"],
       [4, "00004.png"],
@@ -118,9 +142,9 @@ describe("submitItems", () => {
     const died = noting(async () => {
       throw new Error("killed");
     });
-    await expect(submitItems({ log: died.noted, input, job, signal })).rejects.toThrow("killed");
+    await expect(submitItems({ log: died.noted, input, job, signal, onLeftOut })).rejects.toThrow("killed");
     expect(await log.get(name)).toMatchObject({ listed: 0, cursor: null });
-    await submitItems({ log, input, job, signal });
+    await submitItems({ log, input, job, signal, onLeftOut });
     const items = await taken();
     expect(items).toHaveLength(16 + 20);
     expect(new Map(items.map(({ index, key }) => [index, key])).size).toBe(20);
@@ -132,9 +156,9 @@ describe("submitItems", () => {
     await files(...numbered(0, 40));
     const { job } = await log.create(record());
     const overtaken = noting(async (publication) => {
-      if (publication === 1) await submitItems({ log, input, job, signal });
+      if (publication === 1) await submitItems({ log, input, job, signal, onLeftOut });
     });
-    await submitItems({ log: overtaken.noted, input, job, signal });
+    await submitItems({ log: overtaken.noted, input, job, signal, onLeftOut });
     expect(overtaken.sizes).toEqual([16]);
     expect(await log.get(name)).toMatchObject({ listed: 40, listedAll: true });
   });
@@ -145,12 +169,12 @@ describe("submitItems", () => {
     const cancelling = noting(async () => {
       await log.update(name, (present) => ({ ...present, state: "cancelled" }));
     });
-    await submitItems({ log: cancelling.noted, input, job, signal });
+    await submitItems({ log: cancelling.noted, input, job, signal, onLeftOut });
     expect(await log.get(name)).toMatchObject({ listed: 16, cursor: "00015.png", listedAll: false });
     const active = await log.update(name, (present) => ({ ...present, state: "active" }));
     const stop = new AbortController();
     const stopping = noting(async () => stop.abort());
-    await submitItems({ log: stopping.noted, input, job: active, signal: stop.signal });
+    await submitItems({ log: stopping.noted, input, job: active, signal: stop.signal, onLeftOut });
     expect(stopping.sizes).toEqual([16]);
     expect(await log.get(name)).toMatchObject({ listed: 32, listedAll: false });
   });
@@ -174,6 +198,13 @@ describe("what is an input", () => {
   it("is looked for before a dataset is accepted", async () => {
     const store: ObjectStore = input;
     await expect(checkDataset(store, record().spec)).rejects.toThrow(/holds no picture.*\.png/);
+    await files("closed/a.png");
+    execFileSync("chmod", ["a+rx", folder, join(folder, "in")]);
+    await chmod(join(folder, "in/closed"), 0);
+    await expect(asNobody(() => checkDataset(store, record().spec))).rejects.toThrow(
+      /holds no picture.*; .*closed\/ cannot be listed: EACCES/,
+    );
+    await rm(join(folder, "in/closed"), { recursive: true });
     await files("restored/a.png");
     await expect(checkDataset(store, record("in/restored").spec)).rejects.toThrow(InputError);
     await files("a.png");

@@ -12,7 +12,7 @@ import { InputError } from "../../shared/errors.js";
 import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import { formatOfPath, isMeasurementPath, pictureExtensions } from "../../shared/pictures/picture-format.js";
-import type { ObjectStore, StoredObject } from "../../shared/storage/object-store.js";
+import type { ObjectStore, PassedOver, StoredObject } from "../../shared/storage/object-store.js";
 import type { JobLog } from "./job-log.js";
 
 /** The first batch is small, so that work begins at once; they double up to the largest. */
@@ -33,6 +33,8 @@ function isOutput(key: string, input: string, output: string): boolean {
   return to !== from && to.startsWith(from) && key.startsWith(to.slice(from.length));
 }
 
+const isHidden = (key: string): boolean => key.split("/").some((part) => part.startsWith("."));
+
 /** Whether an object of the input store is a picture of the job. Hidden files and folders are passed over. */
 export function isInput(
   { key }: StoredObject,
@@ -41,7 +43,7 @@ export function isInput(
   const { task } = spec.restoration.task;
   const measured = task === "cs-hadamard" && !spec.restoration.simulate;
   if (formatOfPath(key) === undefined && !(measured && isMeasurementPath(key))) return false;
-  if (key.split("/").some((part) => part.startsWith("."))) return false;
+  if (isHidden(key)) return false;
   return !isOutput(key, spec.input, spec.output);
 }
 
@@ -63,11 +65,15 @@ export async function checkDataset(
     );
   }
   let looked = 0;
-  for await (const object of input.list()) {
+  let closed = "";
+  const onPassedOver = ({ prefix, message }: PassedOver) => {
+    if (!isHidden(prefix)) closed ||= `; ${message}`;
+  };
+  for await (const object of input.list({ onPassedOver })) {
     if (isInput(object, spec) || ++looked >= mostLookedAt) return;
   }
   throw new InputError(
-    `${spec.input} holds no picture deqfleet reads (${pictureExtensions.join(" ")}); hidden files do not count`,
+    `${spec.input} holds no picture deqfleet reads (${pictureExtensions.join(" ")}); hidden files do not count${closed}`,
   );
 }
 
@@ -79,6 +85,8 @@ export interface Submission {
   readonly job: JobRecord;
   /** Ends the listing between two batches. */
   readonly signal: AbortSignal;
+  /** Hears of what is left out although it was meant, and of the remedy. */
+  readonly onLeftOut: (message: string) => void;
   /** Seconds since an arbitrary moment. */
   readonly now?: () => number;
 }
@@ -89,7 +97,7 @@ export interface Submission {
  *   before counts
  */
 export async function submitItems(submission: Submission): Promise<void> {
-  const { log, input, signal, now = () => performance.now() / 1000 } = submission;
+  const { log, input, signal, onLeftOut, now = () => performance.now() / 1000 } = submission;
   let { job } = submission;
   const { name } = job.spec;
   let size = firstBatch;
@@ -118,8 +126,14 @@ export async function submitItems(submission: Submission): Promise<void> {
     return job.listed === listed && job.state === "active" && !signal.aborted;
   };
 
-  const after = job.cursor === null ? { signal } : { signal, after: job.cursor };
-  for await (const object of input.list(after)) {
+  const onPassedOver = ({ prefix, message }: PassedOver) => {
+    if (isHidden(prefix)) return;
+    onLeftOut(
+      `${message}; its pictures are not part of the job: make it readable, then submit that folder as a job of its own`,
+    );
+  };
+  const after = job.cursor === null ? {} : { after: job.cursor };
+  for await (const object of input.list({ ...after, signal, onPassedOver })) {
     if (signal.aborted) return;
     if (!isInput(object, job.spec)) continue;
     if (batch.length === 0) begun = now();

@@ -122,6 +122,7 @@ class PictureDeliveries {
         now: () => new Date(),
         proceed: async () => "active",
         pause: async () => {},
+        check: async () => {},
         restore: (_, { alone }) =>
           attempts.make({ ...lane, attempt: taken.delivery, alone }).catch((error: unknown) => {
             // The error of another picture, which has stopped the run, is not this one's.

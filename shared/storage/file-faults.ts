@@ -1,6 +1,6 @@
 /** What a file system's refusal means: of one key, of the whole folder, or nothing bad. */
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
-import { StoreUnavailableError } from "./object-store.js";
+import { StoreFullError, StoreUnavailableError } from "./object-store.js";
 
 export const codeOf = (thrown: unknown): string =>
   thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
@@ -8,13 +8,18 @@ export const codeOf = (thrown: unknown): string =>
 /** Whether there is no such file. */
 export const isMissing = (thrown: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
 
+/** Whether this process may not go there. */
+export const isClosed = (thrown: unknown): boolean => ["EACCES", "EPERM"].includes(codeOf(thrown));
+
 /** What is wrong with one key and not with the folder: waiting would not mend it, and other pictures can be written. */
 const faultsOfKey = ["EEXIST", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"];
 
-/** Whether the file system refused the key itself, here or in the write that threw. */
-function isFaultOfKey(thrown: unknown): boolean {
-  if (faultsOfKey.includes(codeOf(thrown))) return true;
-  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isFaultOfKey(thrown.cause);
+const faultsOfRoom = ["ENOSPC", "EDQUOT"];
+
+/** Whether the file system said one of these, here or in the write that threw. */
+function isAmong(codes: readonly string[], thrown: unknown): boolean {
+  if (codes.includes(codeOf(thrown))) return true;
+  return thrown instanceof DeqfleetError && thrown.cause !== undefined && isAmong(codes, thrown.cause);
 }
 
 /** Anything thrown on purpose as it is, anything else as the store's failure. */
@@ -29,7 +34,7 @@ export function failureOf(path: string, doing: string, cause: unknown): Deqfleet
   const told = DeqfleetError.messageOf(cause);
   // A write that failed has said so of its path.
   const message = told.startsWith(`${path} cannot be `) ? told : `${path} cannot be ${doing}: ${told}`;
-  return isFaultOfKey(cause)
-    ? new PictureError(message, { cause })
-    : new StoreUnavailableError(message, { cause });
+  if (isAmong(faultsOfKey, cause)) return new PictureError(message, { cause });
+  if (isAmong(faultsOfRoom, cause)) return new StoreFullError(message, { cause });
+  return new StoreUnavailableError(message, { cause });
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chmod,
   lstat,
   mkdir,
   mkdtemp,
@@ -16,13 +17,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { asNobody } from "../../test/faulty-files.js";
 import { describeObjectStore } from "../../test/object-store-conformance.js";
 import { mountTinyDisk, unmountTinyDisk } from "../../test/tiny-disk.js";
 import { InputError, PictureError } from "../errors.js";
 import { packageRoot } from "../package-root.js";
 import { temporaryName } from "../pictures/temporary-file.js";
 import { FolderStore } from "./folder-store.js";
-import { StoreUnavailableError } from "./object-store.js";
+import { type PassedOver, StoreFullError, StoreUnavailableError } from "./object-store.js";
 import { openStore, storeUri } from "./open-store.js";
 
 let folder: string;
@@ -130,6 +132,28 @@ describe.each(threads)("a folder used from $thread, and what leads out of it", (
     expect((await stat(join(root, "own.png"))).ino).not.toBe(before.ino);
   });
 
+  it("lists what cannot be looked at, so that its reader is told why", async () => {
+    await mkdir(join(root, "closed"));
+    await writeFile(join(root, "closed", "a.png"), "a");
+    await symlink("closed/a.png", join(root, "link.png"));
+    await chmod(folder, 0o755);
+    await chmod(join(root, "closed"), 0);
+    const listed: unknown[] = [];
+    const passedOver: string[] = [];
+    await asNobody(async () => {
+      const onPassedOver = ({ prefix }: PassedOver) => passedOver.push(prefix);
+      for await (const object of store.list({ onPassedOver })) listed.push(object);
+      await expect(store.read("link.png", { maxBytes: 100 })).rejects.toThrow(
+        /link\.png cannot be read: EACCES/,
+      );
+    });
+    expect(listed).toEqual([
+      { key: "link.png", bytes: 0 },
+      { key: "own.png", bytes: 3 },
+    ]);
+    expect(passedOver).toEqual(["closed/"]);
+  });
+
   it("calls a folder that is gone unavailable, not its pictures missing", async () => {
     await rm(root, { recursive: true });
     const failures = [
@@ -152,7 +176,7 @@ describe.each(threads)("a folder that cannot be written, used from $thread", ({ 
       const store = await FolderStore.open(disk, { create: false, ownThread });
       const picture = Buffer.alloc(100 * 1024, 7);
       const failure: unknown = await store.write("large.png", picture).catch((error) => error);
-      expect(failure).toBeInstanceOf(StoreUnavailableError);
+      expect(failure).toBeInstanceOf(StoreFullError);
       expect(String(failure)).toMatch(/large\.png cannot be written: no space left on the device/);
       await expect(store.probe()).rejects.toThrow(/no space left/);
       expect(await readdir(disk)).toEqual([".deqfleet"]);

@@ -13,13 +13,13 @@ import { createReadStream, lstatSync, realpathSync, statSync } from "node:fs";
 import { lstat, mkdir, opendir, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { InputError, PictureError } from "../errors.js";
+import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import { writeFileAtomic } from "../pictures/atomic-write.js";
 import { sweepTemporaries } from "../pictures/temporary-file.js";
 import type { SyncOptions } from "../sync-folder.js";
-import { codeOf, failureOf, isMissing } from "./file-faults.js";
+import { codeOf, failureOf, isClosed, isMissing } from "./file-faults.js";
 import { checkKey, compareKeys } from "./object-key.js";
-import type { ObjectDescription, ObjectStore, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectDescription, ObjectStore, StoredObject } from "./object-store.js";
 import { readByThreads, readHere } from "./read-file.js";
 
 const ownNames = ".deqfleet";
@@ -66,29 +66,20 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  async *list({
-    after,
-    signal,
-  }: {
-    readonly after?: string;
-    readonly signal?: AbortSignal;
-  } = {}): AsyncIterable<StoredObject> {
-    yield* this.#walk("", after, signal);
+  list(options: ListOptions = {}): AsyncIterable<StoredObject> {
+    return this.#walk("", options);
   }
 
   /** Objects below the folder `prefix`, which is empty or ends in a slash. */
-  async *#walk(
-    prefix: string,
-    after: string | undefined,
-    signal: AbortSignal | undefined,
-  ): AsyncIterable<StoredObject> {
+  async *#walk(prefix: string, options: ListOptions): AsyncIterable<StoredObject> {
+    const { after, signal } = options;
     signal?.throwIfAborted();
-    for (const name of await this.#names(prefix)) {
+    for (const name of await this.#names(prefix, options)) {
       const key = prefix + name;
       if (name.endsWith("/")) {
         // All of a folder comes before `after` unless `after` is inside of it, or behind it.
         const done = after !== undefined && compareKeys(key, after) < 0 && !after.startsWith(key);
-        if (!done) yield* this.#walk(key, after, signal);
+        if (!done) yield* this.#walk(key, options);
         continue;
       }
       if (after !== undefined && compareKeys(key, after) <= 0) continue;
@@ -99,7 +90,7 @@ export class FolderStore implements ObjectStore {
   }
 
   /** Names in a folder, those of folders with a slash behind, in the order of the keys they make. */
-  async #names(prefix: string): Promise<string[]> {
+  async #names(prefix: string, { onPassedOver }: ListOptions): Promise<string[]> {
     const path = join(this.#root, prefix);
     const names: string[] = [];
     try {
@@ -109,21 +100,32 @@ export class FolderStore implements ObjectStore {
         if (entry.isDirectory()) names.push(`${entry.name}/`);
         else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
       }
+      // A folder may permit its names to be read and nothing behind them to be reached.
+      await stat(`${path}${sep}.`);
     } catch (cause) {
       // A folder inside that was removed meanwhile holds nothing; a root that is gone is another matter.
       if (prefix !== "" && isMissing(cause)) return [];
+      if (prefix !== "" && isClosed(cause)) {
+        await this.#requireRoot();
+        onPassedOver?.({ prefix, message: `${path} cannot be listed: ${DeqfleetError.messageOf(cause)}` });
+        return [];
+      }
       throw failureOf(path, "listed", cause);
     }
     return names.sort(compareKeys);
   }
 
-  /** Size of a file to list; undefined for what is no file, leads out of the folder, or was removed meanwhile. */
+  /** Size of a file to list, 0 if it cannot be told; undefined for what is no file, leads out of the folder, or was removed meanwhile. */
   async #sizeOf(key: string): Promise<number | undefined> {
     try {
       const found = await stat(await this.#inside(checkKey(key)));
       return found.isFile() ? found.size : undefined;
     } catch (error) {
       if (isMissing(error) || codeOf(error) === "ELOOP" || error instanceof InputError) return undefined;
+      if (isClosed(error) || codeOf(error) === "EIO") {
+        await this.#requireRoot();
+        return 0;
+      }
       throw failureOf(join(this.#root, key), "looked at", error);
     }
   }
@@ -163,9 +165,11 @@ export class FolderStore implements ObjectStore {
   }
 
   async #requireRoot(): Promise<void> {
+    // With a dot behind it the folder has to permit what is in it to be reached.
+    const path = `${this.#root}${sep}.`;
     try {
-      if (this.#ownThread) statSync(this.#root);
-      else await stat(this.#root);
+      if (this.#ownThread) statSync(path);
+      else await stat(path);
     } catch (cause) {
       throw failureOf(this.#root, "reached", cause);
     }

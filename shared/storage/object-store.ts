@@ -17,16 +17,32 @@ export interface ObjectDescription {
   readonly sha256: string | undefined;
 }
 
+/** A folder of a store whose objects are missing from a listing. */
+export interface PassedOver {
+  /** What the keys of its objects begin with, up to a slash. */
+  readonly prefix: string;
+  /** Names the folder, and says why. */
+  readonly message: string;
+}
+
+/** What is listed. */
+export interface ListOptions {
+  /** Only keys that come after this one. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
+  /** Hears of every folder that this process may not read: the listing goes on behind it. */
+  readonly onPassedOver?: (folder: PassedOver) => void;
+}
+
 /** A store of whole objects. Everything it throws on purpose is a DeqfleetError. */
 export interface ObjectStore {
   /** `file:///absolute/folder` or `s3://bucket/prefix`. */
   readonly uri: string;
   /**
    * All objects below the store's root in the byte order of their UTF-8 keys, as a stream: memory does not grow with their
-   * number beyond one folder's names.
-   * @param options.after only keys that come after this one
+   * number beyond one folder's names. An object that cannot be looked at is listed with no bytes: who reads it is told why.
    */
-  list(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<StoredObject>;
+  list(options?: ListOptions): AsyncIterable<StoredObject>;
   /**
    * Reads an object and checks it against its checksum, where it has one.
    * @throws PictureError if there is none, it is larger than `maxBytes` or does not match; {@link StoreUnavailableError}
@@ -56,5 +72,11 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
-/** The store cannot be used at present (disk full, unreachable, access denied): every picture would fail alike. */
+/**
+ * The store cannot be used at present (disk full, unreachable, access denied): every picture would fail alike. Whether it is the
+ * store or the one object that refuses, nobody can tell from the refusal; see coordinator/jobs/run-item.ts.
+ */
 export class StoreUnavailableError extends RetryableError {}
+
+/** There is no room for it: never the object's own fault, though there may be room for less. */
+export class StoreFullError extends StoreUnavailableError {}

@@ -22,6 +22,7 @@ import type { S3Settings } from "../config/storage-settings.js";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import { checkKey, isKey } from "./object-key.js";
 import {
+  type ListOptions,
   type ObjectDescription,
   type ObjectStore,
   type StoredObject,
@@ -82,13 +83,7 @@ export class S3Store implements ObjectStore {
     });
   }
 
-  async *list({
-    after,
-    signal,
-  }: {
-    readonly after?: string;
-    readonly signal?: AbortSignal;
-  } = {}): AsyncIterable<StoredObject> {
+  async *list({ after, signal }: ListOptions = {}): AsyncIterable<StoredObject> {
     let startAfter = after === undefined ? undefined : this.#prefix + after;
     for (;;) {
       signal?.throwIfAborted();

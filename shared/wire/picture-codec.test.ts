@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FatalError, InputError, PictureError, RetryableError } from "../errors.js";
 import type { RestoredWhole, WholePicture } from "../restore/whole-picture.js";
-import { StoreUnavailableError } from "../storage/object-store.js";
+import { StoreFullError, StoreUnavailableError } from "../storage/object-store.js";
 import { decodeFailure, encodeFailure } from "./failure-codec.js";
 import type { RestorePictureReply__Output } from "./generated/deqfleet/v1/RestorePictureReply.js";
 import type { RestorePictureRequest__Output } from "./generated/deqfleet/v1/RestorePictureRequest.js";
@@ -90,7 +90,7 @@ describe("answers", () => {
   });
 });
 
-it.each([InputError, PictureError, RetryableError, FatalError, StoreUnavailableError])(
+it.each([InputError, PictureError, RetryableError, FatalError, StoreUnavailableError, StoreFullError])(
   "errors come back as what they were: %o",
   (Kind) => {
     const back = decodeFailure(encodeFailure(new Kind("why")));
