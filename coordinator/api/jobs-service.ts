@@ -139,7 +139,7 @@ export class JobsService {
     // Stores that cannot be are refused now, while somebody listens.
     const stores = await openJobStores(spec);
     try {
-      if (!known) await checkDataset(stores.input, spec);
+      if (!known) await checkDataset(stores, spec);
       if (needsMask) await stores.output.write(maskKey(spec.name), maskFile);
     } finally {
       await stores.close();

@@ -66,7 +66,7 @@ async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: numbe
     } else if (record.requeue.length > 0) await requeueItems({ log, input, job: record, tally, signal, now });
     else {
       const onLeftOut = (message: string) => job.trouble(message);
-      await submitItems({ log, input, job: record, signal, onLeftOut });
+      await submitItems({ log, stores, job: record, signal, onLeftOut });
     }
   } catch (error) {
     if (signal.aborted) return;

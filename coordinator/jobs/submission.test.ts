@@ -1,23 +1,25 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { s3SettingsSchema } from "../../shared/config/storage-settings.js";
 import { InputError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import { FolderStore } from "../../shared/storage/folder-store.js";
-import { type ObjectStore, StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { openStore } from "../../shared/storage/open-store.js";
 import { asNobody } from "../../test/faulty-files.js";
 import { jobRecord } from "../../test/job-samples.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { EmbeddedLog } from "./embedded-log/embedded-log.js";
 import type { JobLog } from "./job-log.js";
-import { checkDataset, isInput, submitItems } from "./submission.js";
+import { checkDataset, type DatasetStores, isInput, submitItems } from "./submission.js";
 
 let folder: string;
 let log: EmbeddedLog;
-let input: FolderStore;
+let stores: DatasetStores;
 let leftOut: string[];
 const onLeftOut = (message: string) => leftOut.push(message);
 const { signal } = new AbortController();
@@ -26,7 +28,10 @@ const name = "photos";
 beforeEach(async () => {
   folder = await temporaryFolder();
   leftOut = [];
-  input = await FolderStore.open(join(folder, "in"), { create: true });
+  stores = {
+    input: await FolderStore.open(join(folder, "in"), { create: true }),
+    output: await FolderStore.open(join(folder, "out"), { create: true }),
+  };
   log = await EmbeddedLog.open(join(folder, "log"));
 });
 afterEach(() => log.close());
@@ -47,6 +52,12 @@ function record(to = "out", change: Partial<JobRecord> = {}): JobRecord {
   const uri = (path: string) => pathToFileURL(join(folder, path)).href;
   return { ...job, spec: { ...job.spec, input: uri("in"), output: uri(to) } };
 }
+
+/** The stores of a job from `in` to the folder `to`. */
+const storesTo = async (to: string): Promise<DatasetStores> => ({
+  input: stores.input,
+  output: await FolderStore.open(join(folder, to), { create: true }),
+});
 
 /** All that can be taken now. */
 async function taken(): Promise<WorkItem[]> {
@@ -78,7 +89,7 @@ describe("submitItems", () => {
   it("publishes every picture once, in the order of the keys, and says so in the record", async () => {
     await files("b/2.png", "b/1.JPG", "a.webp", "notes.txt", ".hidden/x.png", "b/.y.png");
     const { job } = await log.create(record());
-    await submitItems({ log, input, job, signal, onLeftOut });
+    await submitItems({ log, stores, job, signal, onLeftOut });
     const keys = ["a.webp", "b/1.JPG", "b/2.png"];
     expect(await taken()).toEqual(
       keys.map((key, index) => ({ index, generation: 0, key, bytes: key.length })),
@@ -92,7 +103,7 @@ describe("submitItems", () => {
     execFileSync("chmod", ["-R", "a+rwX", folder]);
     for (const closed of [".Trash", "lost+found"]) await chmod(join(folder, "in", closed), 0);
     await chmod(join(folder, "in/names"), 0o444);
-    await asNobody(() => submitItems({ log, input, job, signal, onLeftOut }));
+    await asNobody(() => submitItems({ log, stores, job, signal, onLeftOut }));
     expect((await taken()).map(({ key }) => key)).toEqual(["a.png", "b/1.png", "z.png"]);
     expect(await log.get(name)).toMatchObject({ listed: 3, listedAll: true });
     expect(leftOut.map((message) => message.slice(join(folder, "in/").length))).toEqual([
@@ -101,7 +112,7 @@ describe("submitItems", () => {
     ]);
     // A store that is closed as a whole is another matter.
     await chmod(join(folder, "in"), 0o444);
-    const listing = () => submitItems({ log, input, job: record(), signal, onLeftOut });
+    const listing = () => submitItems({ log, stores, job: record(), signal, onLeftOut });
     await expect(asNobody(listing)).rejects.toThrow(StoreUnavailableError);
   });
 
@@ -110,7 +121,7 @@ describe("submitItems", () => {
     const { job } = await log.create(record());
     const { noted, sizes } = noting();
     // A clock that stands still: no batch is published for its age.
-    await submitItems({ log: noted, input, job, signal, onLeftOut, now: () => 0 });
+    await submitItems({ log: noted, stores, job, signal, onLeftOut, now: () => 0 });
     expect(sizes).toEqual([16, 32, 64, 18]);
     expect((await taken()).map(({ key }) => key)).toEqual(numbered(0, 130));
   });
@@ -120,7 +131,7 @@ describe("submitItems", () => {
     const { job } = await log.create(record());
     const { noted, sizes } = noting();
     let seconds = 0;
-    await submitItems({ log: noted, input, job, signal, onLeftOut, now: () => (seconds += 0.6) });
+    await submitItems({ log: noted, stores, job, signal, onLeftOut, now: () => (seconds += 0.6) });
     expect(sizes.reduce((sum, size) => sum + size)).toBe(4);
     expect(Math.max(...sizes)).toBeLessThan(4);
   });
@@ -128,7 +139,7 @@ describe("submitItems", () => {
   it("goes on behind the cursor, with the numbers that follow", async () => {
     await files(...numbered(0, 5));
     const { job } = await log.create(record("out", { listed: 3, cursor: "00002.png" }));
-    await submitItems({ log, input, job, signal, onLeftOut });
+    await submitItems({ log, stores, job, signal, onLeftOut });
     expect((await taken()).map(({ index, key }) => [index, key])).toEqual([
       [3, "00003.png"],
       [4, "00004.png"],
@@ -142,9 +153,9 @@ describe("submitItems", () => {
     const died = noting(async () => {
       throw new Error("killed");
     });
-    await expect(submitItems({ log: died.noted, input, job, signal, onLeftOut })).rejects.toThrow("killed");
+    await expect(submitItems({ log: died.noted, stores, job, signal, onLeftOut })).rejects.toThrow("killed");
     expect(await log.get(name)).toMatchObject({ listed: 0, cursor: null });
-    await submitItems({ log, input, job, signal, onLeftOut });
+    await submitItems({ log, stores, job, signal, onLeftOut });
     const items = await taken();
     expect(items).toHaveLength(16 + 20);
     expect(new Map(items.map(({ index, key }) => [index, key])).size).toBe(20);
@@ -156,9 +167,9 @@ describe("submitItems", () => {
     await files(...numbered(0, 40));
     const { job } = await log.create(record());
     const overtaken = noting(async (publication) => {
-      if (publication === 1) await submitItems({ log, input, job, signal, onLeftOut });
+      if (publication === 1) await submitItems({ log, stores, job, signal, onLeftOut });
     });
-    await submitItems({ log: overtaken.noted, input, job, signal, onLeftOut });
+    await submitItems({ log: overtaken.noted, stores, job, signal, onLeftOut });
     expect(overtaken.sizes).toEqual([16]);
     expect(await log.get(name)).toMatchObject({ listed: 40, listedAll: true });
   });
@@ -169,12 +180,12 @@ describe("submitItems", () => {
     const cancelling = noting(async () => {
       await log.update(name, (present) => ({ ...present, state: "cancelled" }));
     });
-    await submitItems({ log: cancelling.noted, input, job, signal, onLeftOut });
+    await submitItems({ log: cancelling.noted, stores, job, signal, onLeftOut });
     expect(await log.get(name)).toMatchObject({ listed: 16, cursor: "00015.png", listedAll: false });
     const active = await log.update(name, (present) => ({ ...present, state: "active" }));
     const stop = new AbortController();
     const stopping = noting(async () => stop.abort());
-    await submitItems({ log: stopping.noted, input, job: active, signal: stop.signal, onLeftOut });
+    await submitItems({ log: stopping.noted, stores, job: active, signal: stop.signal, onLeftOut });
     expect(stopping.sizes).toEqual([16]);
     expect(await log.get(name)).toMatchObject({ listed: 32, listedAll: false });
   });
@@ -182,33 +193,60 @@ describe("submitItems", () => {
 
 describe("what is an input", () => {
   it("are pictures, measurements for the task that restores them, and nothing of the output", async () => {
-    const { spec } = record("in/restored");
-    const keyIs = (key: string, of = spec) => isInput({ key, bytes: 1 }, of);
+    const { restoration } = record().spec;
+    const inside = await storesTo("in/restored");
+    const keyIs = (key: string, of = restoration) => isInput({ key, bytes: 1 }, of, inside);
     expect(keyIs("a.png")).toBe(true);
     expect(keyIs("restored/a.png")).toBe(false);
     expect(keyIs("restored-too/a.png")).toBe(true);
     expect(keyIs("a.safetensors")).toBe(false);
     const sensed = { task: { task: "cs-hadamard", ratio: 0.5, permutationSeed: 0 } } as const;
-    const measured = { ...spec, restoration: { ...spec.restoration, ...sensed } };
+    const measured = { ...restoration, ...sensed };
     expect(keyIs("a.safetensors", measured)).toBe(true);
-    const simulated = { ...measured, restoration: { ...measured.restoration, simulate: true } };
+    const simulated = { ...measured, simulate: true };
     expect(keyIs("a.safetensors", simulated)).toBe(false);
   });
 
   it("is looked for before a dataset is accepted", async () => {
-    const store: ObjectStore = input;
-    await expect(checkDataset(store, record().spec)).rejects.toThrow(/holds no picture.*\.png/);
+    const { spec } = record();
+    await expect(checkDataset(stores, spec)).rejects.toThrow(/holds no picture.*\.png/);
     await files("closed/a.png");
     execFileSync("chmod", ["a+rx", folder, join(folder, "in")]);
     await chmod(join(folder, "in/closed"), 0);
-    await expect(asNobody(() => checkDataset(store, record().spec))).rejects.toThrow(
+    await expect(asNobody(() => checkDataset(stores, spec))).rejects.toThrow(
       /holds no picture.*; .*closed\/ cannot be listed: EACCES/,
     );
     await rm(join(folder, "in/closed"), { recursive: true });
     await files("restored/a.png");
-    await expect(checkDataset(store, record("in/restored").spec)).rejects.toThrow(InputError);
+    const inside = await storesTo("in/restored");
+    await expect(checkDataset(inside, spec)).rejects.toThrow(InputError);
     await files("a.png");
-    await checkDataset(store, record("in/restored").spec);
-    await expect(checkDataset(store, record("in").spec)).rejects.toThrow(/--out .*is the input/);
+    await checkDataset(inside, spec);
+    await expect(checkDataset(await storesTo("in"), record("in").spec)).rejects.toThrow(
+      /--out .*is the input/,
+    );
+  });
+
+  it("is told from the output by where the links in their paths lead", async () => {
+    await files("a.png", "restored/a.png");
+    await symlink(join(folder, "in"), join(folder, "mounted"));
+    const { spec } = record("mounted");
+    await expect(checkDataset(await storesTo("mounted"), spec)).rejects.toThrow(
+      `mounted is the input, ${stores.input.uri}: restored pictures would be written over`,
+    );
+    const inside = await storesTo("mounted/restored");
+    const { job } = await log.create(record("mounted/restored"));
+    await submitItems({ log, stores: inside, job, signal, onLeftOut });
+    expect((await taken()).map(({ key }) => key)).toEqual(["a.png"]);
+  });
+
+  it("is told from the output however many slashes end their URIs", async () => {
+    const s3 = s3SettingsSchema.parse({});
+    const open = (uri: string) => openStore(uri, { create: false, s3 });
+    const uris = { input: "s3://bucket/photos", output: "s3://bucket/photos//" };
+    const same = { input: await open(uris.input), output: await open(uris.output) };
+    await expect(checkDataset(same, { ...record().spec, ...uris })).rejects.toThrow(/is the input/);
+    await same.input.close();
+    await same.output.close();
   });
 });

@@ -12,8 +12,9 @@ import { InputError } from "../../shared/errors.js";
 import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
 import type { WorkItem } from "../../shared/jobs/work-item.js";
 import { formatOfPath, isMeasurementPath, pictureExtensions } from "../../shared/pictures/picture-format.js";
-import type { ObjectStore, PassedOver, StoredObject } from "../../shared/storage/object-store.js";
+import type { PassedOver, StoredObject } from "../../shared/storage/object-store.js";
 import type { JobLog } from "./job-log.js";
+import type { JobStores } from "./job-stores.js";
 
 /** The first batch is small, so that work begins at once; they double up to the largest. */
 const firstBatch = 16;
@@ -27,9 +28,12 @@ const plain = (uri: string): string => (uri.startsWith("file://") ? decodeURICom
 
 const asFolder = (path: string): string => (path.endsWith("/") ? path : `${path}/`);
 
+/** Where a job reads and writes, opened: the URI of an open store has no links in it, as one that a user wrote may have. */
+export type DatasetStores = Pick<JobStores, "input" | "output">;
+
 /** Whether a key of the input store lies in the output store: outputs must not be taken for inputs. */
-function isOutput(key: string, input: string, output: string): boolean {
-  const [from, to] = [asFolder(plain(input)), asFolder(plain(output))];
+function isOutput(key: string, { input, output }: DatasetStores): boolean {
+  const [from, to] = [asFolder(plain(input.uri)), asFolder(plain(output.uri))];
   return to !== from && to.startsWith(from) && key.startsWith(to.slice(from.length));
 }
 
@@ -38,13 +42,13 @@ const isHidden = (key: string): boolean => key.split("/").some((part) => part.st
 /** Whether an object of the input store is a picture of the job. Hidden files and folders are passed over. */
 export function isInput(
   { key }: StoredObject,
-  spec: Pick<JobSpec, "input" | "output" | "restoration">,
+  { task: { task }, simulate }: JobSpec["restoration"],
+  stores: DatasetStores,
 ): boolean {
-  const { task } = spec.restoration.task;
-  const measured = task === "cs-hadamard" && !spec.restoration.simulate;
+  const measured = task === "cs-hadamard" && !simulate;
   if (formatOfPath(key) === undefined && !(measured && isMeasurementPath(key))) return false;
   if (isHidden(key)) return false;
-  return !isOutput(key, spec.input, spec.output);
+  return !isOutput(key, stores);
 }
 
 /** Objects looked at before a dataset is accepted without a picture having been seen. */
@@ -56,12 +60,14 @@ const mostLookedAt = 10_000;
  *   it cannot be listed
  */
 export async function checkDataset(
-  input: ObjectStore,
+  stores: DatasetStores,
   spec: Pick<JobSpec, "input" | "output" | "restoration">,
 ): Promise<void> {
-  if (asFolder(plain(spec.input)) === asFolder(plain(spec.output))) {
+  const { input, output } = stores;
+  if (input.uri === output.uri) {
+    const also = spec.output === output.uri ? "" : `, ${output.uri}`;
     throw new InputError(
-      `--out ${spec.output} is the input: restored pictures would be written over the damaged ones; choose another --out`,
+      `--out ${spec.output} is the input${also}: restored pictures would be written over the damaged ones; choose another --out`,
     );
   }
   let looked = 0;
@@ -70,7 +76,7 @@ export async function checkDataset(
     if (!isHidden(prefix)) closed ||= `; ${message}`;
   };
   for await (const object of input.list({ onPassedOver })) {
-    if (isInput(object, spec) || ++looked >= mostLookedAt) return;
+    if (isInput(object, spec.restoration, stores) || ++looked >= mostLookedAt) return;
   }
   throw new InputError(
     `${spec.input} holds no picture deqfleet reads (${pictureExtensions.join(" ")}); hidden files do not count${closed}`,
@@ -80,7 +86,7 @@ export async function checkDataset(
 /** What listing needs. */
 export interface Submission {
   readonly log: JobLog;
-  readonly input: ObjectStore;
+  readonly stores: DatasetStores;
   /** The job as it was last seen. */
   readonly job: JobRecord;
   /** Ends the listing between two batches. */
@@ -97,7 +103,7 @@ export interface Submission {
  *   before counts
  */
 export async function submitItems(submission: Submission): Promise<void> {
-  const { log, input, signal, onLeftOut, now = () => performance.now() / 1000 } = submission;
+  const { log, stores, signal, onLeftOut, now = () => performance.now() / 1000 } = submission;
   let { job } = submission;
   const { name } = job.spec;
   let size = firstBatch;
@@ -133,9 +139,9 @@ export async function submitItems(submission: Submission): Promise<void> {
     );
   };
   const after = job.cursor === null ? {} : { after: job.cursor };
-  for await (const object of input.list({ ...after, signal, onPassedOver })) {
+  for await (const object of stores.input.list({ ...after, signal, onPassedOver })) {
     if (signal.aborted) return;
-    if (!isInput(object, job.spec)) continue;
+    if (!isInput(object, job.spec.restoration, stores)) continue;
     if (batch.length === 0) begun = now();
     batch.push({ index: job.listed + batch.length, generation: 0, key: object.key, bytes: object.bytes });
     if (batch.length >= size || now() - begun > longestWait) {
