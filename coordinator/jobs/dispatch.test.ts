@@ -164,6 +164,27 @@ describe("Dispatch", () => {
     await vi.waitFor(() => expect(dispatch.inHand).toBe(0));
   });
 
+  it("serves the others at once where a job without items comes before them", async () => {
+    const pool = new SeatPool(model, 1, 1);
+    await log.create(jobRecord("urgent"));
+    await publish("full", 3);
+    const urgent = seatedJob(pool, "urgent", { priority: 9 });
+    const full = seatedJob(pool, "full");
+    const dispatch = start(pool);
+    dispatch.add(urgent.job);
+    dispatch.add(full.job);
+    await vi.waitFor(() => expect(full.taken).toHaveLength(2));
+    await settled();
+    // Nothing changes any more: nothing is looked up either.
+    const looks = vi.spyOn(pool, "members");
+    await settled();
+    expect(looks).not.toHaveBeenCalled();
+    await log.publish("urgent", workItems(0, 1));
+    await vi.waitFor(() => expect(dispatch.inHand).toBe(3));
+    endOne("full");
+    await vi.waitFor(() => expect(urgent.taken).toHaveLength(1));
+  });
+
   it("keeps what waits for a worker within the job's bound", async () => {
     const pool = new SeatPool(model, 4, 4);
     await publish("cut", 10);

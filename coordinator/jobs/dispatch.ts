@@ -218,6 +218,8 @@ export class Dispatch {
   /** Waits for a job's next item, while there are workers for it. */
   async #ask(queue: Queue, signal: AbortSignal): Promise<void> {
     queue.asking = true;
+    // The turns it had no items for are the other jobs': they are drawn anew, without it.
+    this.#changed();
     while (!signal.aborted && queue.stock.length === 0 && this.#room(queue.job.model) > 0) {
       const taken = await this.#take(queue, 1, questionMilliseconds, signal);
       if (taken.length === 0) continue;
