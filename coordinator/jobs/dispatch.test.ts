@@ -214,4 +214,23 @@ describe("Dispatch", () => {
     await vi.waitFor(() => expect(dispatch.inHand).toBe(0));
     expect(await log.backlog("a")).toEqual({ queued: 8, taken: 0 });
   });
+
+  it("takes nothing more for a job that is removed and comes back while its items wait", async () => {
+    const pool = new SeatPool(model, 2, 2);
+    await publish("a", 20);
+    const a = seatedJob(pool, "a");
+    const dispatch = start(pool);
+    dispatch.add(a.job);
+    await vi.waitFor(() => expect(a.taken).toHaveLength(4));
+    for (let pause = 0; pause < 3; pause++) {
+      dispatch.remove("a");
+      await settled();
+      dispatch.add(a.job);
+      await settled();
+    }
+    expect(a.taken).toHaveLength(4);
+    expect(await log.backlog("a")).toEqual({ queued: 16, taken: 4 });
+    endOne("a");
+    await vi.waitFor(() => expect(a.taken).toHaveLength(5));
+  });
 });

@@ -45,8 +45,6 @@ interface Queue {
   readonly stock: TakenItem[];
   /** Whether its next item is being waited for: there was none. */
   asking: boolean;
-  /** Items that were taken and have not begun. */
-  waiting: number;
   readonly removed: AbortController;
 }
 
@@ -67,6 +65,8 @@ export class Dispatch {
   readonly #queues = new Map<string, Queue>();
   /** Taken, and neither settled nor given back. */
   readonly #inHand = new Set<TakenItem>();
+  /** How many of a job's items in hand no worker has begun. A job that was removed and comes back still has them. */
+  readonly #waiting = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   #wake: () => void = () => {};
   #woken = false;
@@ -85,7 +85,6 @@ export class Dispatch {
       job,
       stock: [],
       asking: false,
-      waiting: 0,
       removed: new AbortController(),
     });
     this.#changed();
@@ -145,13 +144,23 @@ export class Dispatch {
     return drawn.some(Boolean);
   }
 
+  #waitingOf({ name }: DispatchedJob): number {
+    return this.#waiting.get(name) ?? 0;
+  }
+
+  #countWaiting(job: DispatchedJob, change: 1 | -1): void {
+    const waiting = this.#waitingOf(job) + change;
+    if (waiting > 0) this.#waiting.set(job.name, waiting);
+    else this.#waiting.delete(job.name);
+  }
+
   /** Items of a model's jobs that may be taken now. */
   #room(model: string): number {
     const workers = this.#pool
       .members()
       .filter(({ network, state }) => network.hash === model && state === "serving");
     let waiting = 0;
-    for (const queue of this.#queues.values()) if (queue.job.model === model) waiting += queue.waiting;
+    for (const { job } of this.#queues.values()) if (job.model === model) waiting += this.#waitingOf(job);
     return workers.length === 0 ? 0 : this.#pool.capacity(model) + workers.length - waiting;
   }
 
@@ -159,8 +168,8 @@ export class Dispatch {
     const room = this.#room(model);
     if (room <= 0) return false;
     const ready = [...this.#queues.values()].filter(
-      ({ job, asking, stock, waiting }) =>
-        job.model === model && (stock.length > 0 || !asking) && waiting < job.mostWaiting(),
+      ({ job, asking, stock }) =>
+        job.model === model && (stock.length > 0 || !asking) && this.#waitingOf(job) < job.mostWaiting(),
     );
     const turns = this.#share.draw(
       ready.map(({ job }) => job.name),
@@ -182,7 +191,7 @@ export class Dispatch {
   async #serve(queue: Queue, turns: readonly Turn[], signal: AbortSignal): Promise<boolean> {
     if (turns.length === 0) return false;
     const { job, stock, removed } = queue;
-    const wanted = Math.min(turns.length, job.mostWaiting() - queue.waiting);
+    const wanted = Math.min(turns.length, job.mostWaiting() - this.#waitingOf(job));
     const taken = stock.splice(0, wanted);
     if (taken.length < wanted && !queue.asking) {
       const stop = AbortSignal.any([signal, removed.signal]);
@@ -231,17 +240,17 @@ export class Dispatch {
     this.#changed();
   }
 
-  #run(queue: Queue, taken: TakenItem, turn: Turn | undefined): void {
+  #run({ job }: Queue, taken: TakenItem, turn: Turn | undefined): void {
     let begun: number | undefined;
-    queue.waiting++;
+    this.#countWaiting(job, 1);
     const begin = () => {
       if (begun !== undefined) return;
       begun = this.#now();
-      queue.waiting--;
+      this.#countWaiting(job, -1);
       this.#changed();
     };
-    const running = queue.job.run(taken, begin).finally(() => {
-      if (begun === undefined) queue.waiting--;
+    const running = job.run(taken, begin).finally(() => {
+      if (begun === undefined) this.#countWaiting(job, -1);
       turn?.charge(begun === undefined ? 0 : this.#now() - begun);
       this.#inHand.delete(taken);
       this.#running.delete(running);
