@@ -65,7 +65,7 @@ function seatedJob(pool: SeatPool, name: string, settings: Partial<DispatchedJob
     weight: 1,
     model,
     mostWaiting: () => Number.POSITIVE_INFINITY,
-    run: async (item, begin) => {
+    run: async (item, { begin }) => {
       taken.push(item.item.index);
       const lease = await pool.acquire({ model, alone: false, signal: new AbortController().signal });
       begin();
@@ -232,5 +232,31 @@ describe("Dispatch", () => {
     expect(await log.backlog("a")).toEqual({ queued: 16, taken: 4 });
     endOne("a");
     await vi.waitFor(() => expect(a.taken).toHaveLength(5));
+  });
+
+  it("charges a job for what its items have of workers, not for their waiting in between", async () => {
+    const pool = new SeatPool(model, 1, 1);
+    for (const name of ["a", "b"]) await publish(name, 40);
+    const a = seatedJob(pool, "a");
+    const b = seatedJob(pool, "b");
+    let waited = false;
+    const run: DispatchedJob["run"] = async (taken, standing) => {
+      if (!waited) {
+        waited = true;
+        standing.begin();
+        standing.wait();
+        clock += 1000;
+      }
+      await a.job.run(taken, standing);
+    };
+    const dispatch = start(pool);
+    dispatch.add({ ...a.job, run });
+    await vi.waitFor(() => expect(a.begun).toHaveLength(1));
+    dispatch.add(b.job);
+    while (order.length < 20) {
+      endOne();
+      await turn();
+    }
+    expect(order.filter((name) => name === "a").length).toBeGreaterThanOrEqual(8);
   });
 });

@@ -23,6 +23,14 @@ const questionMilliseconds = 30_000;
 /** Before a queue that could not be reached is asked again. */
 const unreachableMilliseconds = 1000;
 
+/** Where an item in hand stands: at first it waits for a worker. */
+export interface ItemStanding {
+  /** A worker has begun it. */
+  begin(): void;
+  /** It is still in hand, and waits for a worker again. */
+  wait(): void;
+}
+
 /** A job that items are drawn for. */
 export interface DispatchedJob {
   readonly name: string;
@@ -34,9 +42,9 @@ export interface DispatchedJob {
   mostWaiting(): number;
   /**
    * Brings an item to its outcome, or gives it back. Must not reject.
-   * @param begin to be called when a worker has begun it
+   * @param standing to be told when a worker has begun it, and when it waits again
    */
-  run(taken: TakenItem, begin: () => void): Promise<void>;
+  run(taken: TakenItem, standing: ItemStanding): Promise<void>;
 }
 
 interface Queue {
@@ -242,6 +250,7 @@ export class Dispatch {
 
   #run({ job }: Queue, taken: TakenItem, turn: Turn | undefined): void {
     let begun: number | undefined;
+    let worked = 0;
     this.#countWaiting(job, 1);
     const begin = () => {
       if (begun !== undefined) return;
@@ -249,9 +258,16 @@ export class Dispatch {
       this.#countWaiting(job, -1);
       this.#changed();
     };
-    const running = job.run(taken, begin).finally(() => {
-      if (begun === undefined) this.#countWaiting(job, -1);
-      turn?.charge(begun === undefined ? 0 : this.#now() - begun);
+    const wait = () => {
+      if (begun === undefined) return;
+      worked += this.#now() - begun;
+      begun = undefined;
+      this.#countWaiting(job, 1);
+    };
+    const running = job.run(taken, { begin, wait }).finally(() => {
+      wait();
+      this.#countWaiting(job, -1);
+      turn?.charge(worked);
       this.#inHand.delete(taken);
       this.#running.delete(running);
       this.#changed();

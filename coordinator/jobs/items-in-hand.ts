@@ -2,6 +2,7 @@
 import { RetryableError, ReturnedError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
 import { StoreUnavailableError } from "../../shared/storage/object-store.js";
+import type { ItemStanding } from "./dispatch.js";
 import type { FollowedJob } from "./followed-job.js";
 import type { JobEvent } from "./job-event.js";
 import type { JobLog, TakenItem } from "./job-log.js";
@@ -65,8 +66,8 @@ export class ItemsInHand {
     }
   }
 
-  /** Brings an item to its outcome, or gives it back. Does not reject. @param begin called when a worker has begun it */
-  async run(taken: TakenItem, restore: RestoreItem, begin: () => void): Promise<void> {
+  /** Brings an item to its outcome, or gives it back. Does not reject. @param standing is told of workers that begin it */
+  async run(taken: TakenItem, restore: RestoreItem, standing: ItemStanding): Promise<void> {
     const { log, now, onEvent, pauses } = this.#parts;
     const job = this.#job;
     const { item, delivery } = taken;
@@ -93,7 +94,6 @@ export class ItemsInHand {
           if (job.record.state !== "active") throw new ItemWithdrawn("the job is not active any more");
           // The last one may have been withdrawn, when the job was paused.
           const withdraw = new AbortController();
-          running.worker = null;
           this.#running.set(taken, { item: running, withdraw });
           try {
             return await restore(item, { ...how, signal: withdraw.signal });
@@ -120,7 +120,12 @@ export class ItemsInHand {
         onBegin: (worker) => {
           running.worker = worker;
           onEvent({ event: "item-begun", job: job.record, item: running });
-          begin();
+          standing.begin();
+          job.announce();
+        },
+        onWait: () => {
+          running.worker = null;
+          standing.wait();
           job.announce();
         },
         onRound: (round, residual) => {

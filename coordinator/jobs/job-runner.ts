@@ -167,14 +167,14 @@ export class JobRunner {
       dispatch.add({
         ...spec,
         mostWaiting: () => (restoration.cut() ? 1 : Number.POSITIVE_INFINITY),
-        run: (taken, begin) => {
+        run: (taken, standing) => {
           const { item, delivery } = taken;
           const ids = {
             "deqfleet.job": spec.name,
             "deqfleet.picture": item.key,
             "deqfleet.delivery": delivery,
           };
-          return withSpan("item", ids, () => this.#items.run(taken, restoration.restore, begin));
+          return withSpan("item", ids, () => this.#items.run(taken, restoration.restore, standing));
         },
       });
     } else if (state !== "active" && this.#dispatched) {

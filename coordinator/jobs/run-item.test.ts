@@ -60,6 +60,7 @@ const context = (change: Partial<ItemContext> = {}): ItemContext => ({
   pause: async () => {},
   check: async () => {},
   onBegin: () => {},
+  onWait: () => {},
   onRound: () => {},
   onOutcome: (outcome) => told.push(outcome),
   ...change,

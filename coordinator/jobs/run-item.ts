@@ -111,8 +111,9 @@ export interface ItemContext {
   pause(reason: string): Promise<void>;
   /** @throws StoreUnavailableError if the job's stores cannot be used from here at present */
   check(): Promise<void>;
-  /** Its progress: begun on a worker, rounds, over. */
+  /** Its progress: begun on a worker, waiting for one again, rounds, over. */
   readonly onBegin: (worker: string) => void;
+  readonly onWait: () => void;
   readonly onRound: (round: number, largestRatio: number) => void;
   readonly onOutcome: (outcome: ItemOutcome) => void;
 }
@@ -209,14 +210,14 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
         await (signal.aborted ? noted.catch(() => {}) : noted);
         return taken.giveBack(noteMilliseconds);
       }
-      if (error instanceof ItemWithdrawn) continue;
       const message = DeqfleetError.messageOf(error);
-      if (error instanceof StoreUnavailableError) {
-        if (await refused(error)) {
+      if (error instanceof ItemWithdrawn || error instanceof StoreUnavailableError) {
+        if (error instanceof StoreUnavailableError && (await refused(error))) {
           const told = `${item.key} was refused ${refusals} times by a store that can be used (${message}); mend it, then: deqfleet retry ${job} --failed`;
           return end({ status: "failed", errors: [...errors, told] });
         }
-        await context.pause(message);
+        context.onWait();
+        if (error instanceof StoreUnavailableError) await context.pause(message);
         continue;
       }
       const all = [...errors, message];

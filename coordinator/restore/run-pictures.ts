@@ -133,6 +133,7 @@ class PictureDeliveries {
             throw error;
           }),
         onBegin: () => {},
+        onWait: () => {},
         onRound: () => {},
         onOutcome: (outcome) => this.#settle(outcome, entry.picture, attempts),
       });
