@@ -65,6 +65,7 @@ function seatedJob(pool: SeatPool, name: string, settings: Partial<DispatchedJob
     weight: 1,
     model,
     mostWaiting: () => Number.POSITIVE_INFINITY,
+    trouble: () => {},
     run: async (item, { begin }) => {
       taken.push(item.item.index);
       const lease = await pool.acquire({ model, alone: false, signal: new AbortController().signal });

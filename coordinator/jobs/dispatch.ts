@@ -40,6 +40,8 @@ export interface DispatchedJob {
   readonly model: string;
   /** How many of its items may wait for a worker at a time: 1 where an item takes all workers for itself. */
   mostWaiting(): number;
+  /** Hears of every error of the log after which it is asked for items again. */
+  trouble(error: unknown): void;
   /**
    * Brings an item to its outcome, or gives it back. Must not reject.
    * @param standing to be told when a worker has begun it, and when it waits again
@@ -225,8 +227,9 @@ export class Dispatch {
       const taken = await this.#log.take(job.name, max, { waitMilliseconds, signal });
       for (const item of taken) this.#inHand.add(item);
       return taken;
-    } catch {
-      // The log says elsewhere what ails it; whatever it gave out without our knowing comes again.
+    } catch (error) {
+      // Whatever the log gave out without our knowing comes again.
+      if (!signal.aborted) job.trouble(error);
       await delay(unreachableMilliseconds, undefined, { signal }).catch(() => {});
       return [];
     }

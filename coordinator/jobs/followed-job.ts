@@ -1,16 +1,17 @@
 /** A job as one coordinator knows it: its record, the tally of its outcomes, and whoever waits for a change of either. */
-import { DeqfleetError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import { insist } from "./insist.js";
 import type { JobEvent } from "./job-event.js";
 import type { JobLog } from "./job-log.js";
 import { Tally } from "./tally.js";
+import type { Troubles } from "./troubles.js";
 
 /** What following takes. */
 export interface FollowedJobParts {
   readonly log: JobLog;
   readonly now: () => Date;
   readonly onEvent: (event: JobEvent) => void;
+  readonly troubles: Troubles;
   /** Aborts when the coordinator is done with the job. */
   readonly signal: AbortSignal;
   /** Does what a new record asks for. */
@@ -94,14 +95,12 @@ export class FollowedJob {
   async update(change: (job: JobRecord, at: string) => JobRecord | undefined): Promise<void> {
     const { log, now } = this.#parts;
     const at = now().toISOString();
-    const job = await insist(() => log.update(this.name, (record) => change(record, at)), this.signal);
+    const job = await insist(() => log.update(this.name, (record) => change(record, at)), this);
     this.changed(job);
   }
 
   /** Tells of something that failed, or that is not as its user may think. */
   trouble(error: unknown): void {
-    if (this.signal.aborted) return;
-    const message = DeqfleetError.messageOf(error);
-    this.#parts.onEvent({ event: "job-trouble", job: this.#record, message });
+    if (!this.signal.aborted) this.#parts.troubles.tell(this.#record, error);
   }
 }

@@ -109,6 +109,7 @@ export class ItemsInHand {
           }
         },
         signal: job.signal,
+        trouble: (error) => job.trouble(error),
         now,
         proceed: () => this.#proceed(),
         pause: (reason) => pauses.pause(reason),

@@ -16,6 +16,7 @@ import type { JobLog } from "./job-log.js";
 import { NoSuchJobError } from "./job-requests.js";
 import { JobRunner, type JobRunnerParts } from "./job-runner.js";
 import type { Tally } from "./tally.js";
+import { Troubles } from "./troubles.js";
 
 /** What an engine needs. */
 export interface JobEngineParts extends Pick<JobRunnerParts, "openStores" | "restoration" | "onEvent"> {
@@ -38,6 +39,7 @@ export class JobEngine {
   readonly now: () => Date;
   readonly #parts: JobEngineParts;
   readonly #dispatch: Dispatch;
+  readonly #troubles: Troubles;
   readonly #runners = new Map<string, JobRunner>();
   readonly #ended = new Set<Promise<void>>();
   /** By name and the moment the job finished. */
@@ -50,6 +52,7 @@ export class JobEngine {
     this.log = parts.log;
     this.pool = parts.pool;
     this.now = parts.now ?? (() => new Date());
+    this.#troubles = new Troubles(parts.onEvent);
     this.#dispatch = new Dispatch({ log: parts.log, pool: parts.pool });
     // One listener an item or a question in flight is no leak.
     setMaxListeners(0, this.#stop.signal);
@@ -89,7 +92,9 @@ export class JobEngine {
       return runner.tally;
     }
     const key = `${name} ${job.finishedAt}`;
-    const known = this.#tallies.get(key) ?? replayOutcomes(this.log, name, this.#stop.signal);
+    const { signal } = this.#stop;
+    const trouble = (error: unknown) => this.#troubles.tell(job, error);
+    const known = this.#tallies.get(key) ?? replayOutcomes(this.log, name, { signal, trouble });
     this.#tallies.delete(key);
     this.#tallies.set(key, known);
     known.catch(() => this.#tallies.delete(key));
@@ -146,6 +151,7 @@ export class JobEngine {
       openStores,
       restoration,
       onEvent,
+      troubles: this.#troubles,
     });
     this.#runners.set(name, runner);
     onEvent({ event: "job-changed", job });
@@ -160,11 +166,17 @@ export class JobEngine {
 
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
+    const trouble = (error: unknown) => {
+      for (const { job } of this.#runners.values()) this.#troubles.tell(job, error);
+    };
     while (!signal.aborted) {
       try {
-        await insist(async () => {
-          for await (const job of this.log.watch(signal)) this.follow(job);
-        }, signal);
+        await insist(
+          async () => {
+            for await (const job of this.log.watch(signal)) this.follow(job);
+          },
+          { signal, trouble },
+        );
       } catch (error) {
         if (!signal.aborted) throw error;
       }

@@ -45,7 +45,7 @@ const needsKeeping = ({ state, listedAll, requeue }: JobRecord): boolean =>
 async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: number): Promise<void> {
   const { log, stores, pauses, now } = parts;
   const { name } = job;
-  const held = await insist(() => log.hold(name), job.signal);
+  const held = await insist(() => log.hold(name), job);
   if (!held) {
     await Promise.race([job.change(seen), delay(holdMilliseconds)]);
     return;
@@ -77,7 +77,7 @@ async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: numbe
   } finally {
     unsubscribe();
     await held.release().catch(() => {});
-    const present = await insist(() => log.get(name), job.signal);
+    const present = await insist(() => log.get(name), job);
     if (present) job.changed(present);
   }
 }

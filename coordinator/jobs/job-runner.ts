@@ -21,6 +21,7 @@ import type { JobStores } from "./job-stores.js";
 import type { JobRestoration } from "./run-item.js";
 import { StorePauses } from "./store-pauses.js";
 import type { Tally } from "./tally.js";
+import type { Troubles } from "./troubles.js";
 
 /** What a runner needs. */
 export interface JobRunnerParts {
@@ -31,6 +32,7 @@ export interface JobRunnerParts {
   readonly restoration: (job: JobRecord, stores: JobStores, pending: () => number) => JobRestoration;
   readonly now: () => Date;
   readonly onEvent: (event: JobEvent) => void;
+  readonly troubles: Troubles;
 }
 
 /** Follows one job until it is finished, or closed. */
@@ -50,9 +52,9 @@ export class JobRunner {
       this.#setReady = resolve;
     });
     this.#parts = parts;
-    const { log, now, onEvent } = parts;
+    const { log, now, onEvent, troubles } = parts;
     const follow = () => this.#follow();
-    this.#job = new FollowedJob(job, { log, now, onEvent, signal: this.#stop.signal, follow });
+    this.#job = new FollowedJob(job, { log, now, onEvent, troubles, signal: this.#stop.signal, follow });
     this.#pauses = new StorePauses(this.#job);
     this.#items = new ItemsInHand(this.#job, { log, now, onEvent, pauses: this.#pauses });
   }
@@ -118,7 +120,7 @@ export class JobRunner {
     const { log, openStores, restoration, dispatch, now } = this.#parts;
     const job = this.#job;
     const { signal } = this.#stop;
-    job.tally = await replayOutcomes(log, job.name, signal);
+    job.tally = await replayOutcomes(log, job.name, job);
     this.#setReady();
     const stores = await this.#pauses.open(() => openStores(job.record.spec));
     const following = new AbortController();
@@ -126,7 +128,10 @@ export class JobRunner {
       log,
       job.name,
       job.tally,
-      AbortSignal.any([signal, following.signal]),
+      {
+        signal: AbortSignal.any([signal, following.signal]),
+        trouble: (error) => job.trouble(error),
+      },
       () => job.announce(),
     );
     const sweeping = this.#sweep(stores);
@@ -166,6 +171,7 @@ export class JobRunner {
       this.#dispatched = true;
       dispatch.add({
         ...spec,
+        trouble: (error) => this.#job.trouble(error),
         mostWaiting: () => (restoration.cut() ? 1 : Number.POSITIVE_INFINITY),
         run: (taken, standing) => {
           const { item, delivery } = taken;

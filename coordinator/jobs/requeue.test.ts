@@ -39,7 +39,7 @@ beforeEach(async () => {
   await log.record(name, failed(3));
   await log.record(name, itemOutcome(4));
   await log.bury(name, deadLetter(2, "a", "b"));
-  tally = await replayOutcomes(log, name, signal);
+  tally = await replayOutcomes(log, name, { signal, trouble: () => {} });
 });
 afterEach(() => log.close());
 
@@ -94,7 +94,7 @@ describe("requeueItems", () => {
       [3, 5],
     ]);
     await log.record(name, failed(1, { generation: 1 }));
-    tally = await replayOutcomes(log, name, signal);
+    tally = await replayOutcomes(log, name, { signal, trouble: () => {} });
     await rm(join(folder, "in"), { recursive: true });
     await expect(retry(["failed"])).rejects.toThrow(StoreUnavailableError);
     expect(await log.get(name)).toMatchObject({ generation: 2, requeue: ["failed"] });
@@ -137,7 +137,7 @@ describe("requeueItems", () => {
     expect(job).toMatchObject({ generation: 1, requeue: ["failed", "dead"], requeued: 0 });
     // Another coordinator, which knows what the log says.
     const known = async () => {
-      tally = await replayOutcomes(log, name, signal);
+      tally = await replayOutcomes(log, name, { signal, trouble: () => {} });
       return tally.requeuedIn(1);
     };
     await expect.poll(known, { timeout: 20_000 }).toBe(1);
@@ -146,6 +146,6 @@ describe("requeueItems", () => {
     expect(await log.get(name)).toMatchObject({ requeue: [], requeued: 3 });
     const found = (await queued()).map(({ index, generation }) => `${index} of ${generation}`);
     expect([...new Set(found)].sort()).toEqual(["1 of 1", "2 of 1", "3 of 1"]);
-    expect((await replayOutcomes(log, name, signal)).byStatus).toEqual(tally.byStatus);
+    expect((await replayOutcomes(log, name, { signal, trouble: () => {} })).byStatus).toEqual(tally.byStatus);
   });
 });

@@ -55,6 +55,7 @@ const context = (change: Partial<ItemContext> = {}): ItemContext => ({
   retryTimes: { shortest: 1, longest: 1 },
   restore: ({ key }) => copy(key),
   signal: never,
+  trouble: () => {},
   now: () => new Date(),
   proceed: async () => "active",
   pause: async () => {},
@@ -331,8 +332,9 @@ describe("runItem", () => {
     await settled();
   });
 
-  it("insists on the log while it is unreachable", async () => {
+  it("insists on the log while it is unreachable, and tells of it", async () => {
     let refused = 0;
+    const troubles: unknown[] = [];
     const flaky: Pick<JobLog, "record" | "bury"> = {
       record: async (of, outcome) => {
         if (++refused < 3) throw new RetryableError("the broker is gone");
@@ -340,8 +342,9 @@ describe("runItem", () => {
       },
       bury: (of, letter) => log.bury(of, letter),
     };
-    await runItem(await take(), context({ log: flaky }));
+    await runItem(await take(), context({ log: flaky, trouble: (error) => troubles.push(error) }));
     expect(refused).toBe(3);
+    expect(troubles).toEqual([1, 2].map(() => new RetryableError("the broker is gone")));
     expect(await outcomes()).toMatchObject([{ status: "done" }]);
     await settled();
   });

@@ -104,6 +104,8 @@ export interface ItemContext {
   readonly restore: (item: WorkItem, how: Restoring) => Promise<RestoredItem>;
   /** Aborts when this coordinator is to end: what it has in hand is given back. */
   readonly signal: AbortSignal;
+  /** Hears of every error of the log after which it is tried again. */
+  readonly trouble: (error: unknown) => void;
   readonly now: () => Date;
   /** Waits while the job is paused. @returns its state then @throws the signal's reason */
   proceed(): Promise<JobState>;
@@ -156,13 +158,13 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       seconds: ending.seconds ?? Math.max(0, (at.getTime() - started.getTime()) / 1000),
       at: at.toISOString(),
     };
-    await insist(() => log.record(job, outcome), signal);
+    await insist(() => log.record(job, outcome), context);
     const noted = ending.status === "retried" || ending.status === "returned";
     if (tally.apply(outcome) || noted) context.onOutcome(outcome);
   };
   const settle = async (): Promise<void> => {
     crashPoint("before-settle");
-    await insist(() => taken.settle(), signal);
+    await insist(() => taken.settle(), context);
   };
   const end = async (ending: Ending): Promise<void> => {
     // Whoever else had it may have been quicker.
@@ -174,7 +176,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
   };
   const giveUp = async (errors: readonly string[]): Promise<void> => {
     const letter = { item, errors, at: now().toISOString() };
-    await insist(() => log.bury(job, letter), signal);
+    await insist(() => log.bury(job, letter), context);
     await end({ status: "dead", errors: [...errors] });
   };
 

@@ -112,7 +112,7 @@ export class RestoreJob {
         out,
         (async () => {
           const { job } = await log.create(newJob(spec, now()));
-          const tally = await replayOutcomes(log, name, never);
+          const tally = await replayOutcomes(log, name, { signal: never, trouble: () => {} });
           const known = new Map<string, ItemOutcome>();
           for await (const outcome of log.outcomes(name, { follow: false, signal: never })) {
             // Of equal ones the first counts.

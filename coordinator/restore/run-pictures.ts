@@ -119,6 +119,8 @@ class PictureDeliveries {
         tally: job.tally,
         retryTimes,
         signal,
+        // An error of this log ends the run: nothing is tried again.
+        trouble: () => {},
         now: () => new Date(),
         proceed: async () => "active",
         pause: async () => {},
