@@ -197,24 +197,33 @@ describe("runItem", () => {
     await settled();
   });
 
-  it("fails an item that a store refuses for the third time and can be used all the same", async () => {
-    const pauses: string[] = [];
-    const pause = async (reason: string) => {
-      pauses.push(reason);
-    };
-    const restore = async ({ key }: WorkItem) => {
-      if (pauses.length > 10) return copy(key);
-      throw new StoreUnavailableError("s3://photos/folder/0.png cannot be read: access is denied");
-    };
-    await runItem(await take(), context({ restore, pause }));
-    expect(pauses).toHaveLength(2);
-    const [{ status, errors, deliveries }] = await outcomes();
-    expect([status, deliveries]).toEqual(["failed", 1]);
-    expect(errors).toEqual([
-      "folder/0.png was refused 3 times by a store that can be used (s3://photos/folder/0.png cannot be read: access is denied); mend it, then: deqfleet retry photos --failed",
-    ]);
-    await settled();
-  });
+  it.each([
+    { of: "by several workers while others are restored", workers: ["v", "w"], others: true, times: 3 },
+    { of: "by one while others are restored", workers: ["w"], others: true, times: 6 },
+    { of: "while none is restored", workers: ["v", "w"], others: false, times: 10 },
+  ])(
+    "fails an item that a store refuses $of, and can be used all the same",
+    async ({ workers, others, times }) => {
+      const pauses: string[] = [];
+      const pause = async (reason: string) => {
+        pauses.push(reason);
+        if (others) tally.apply(itemOutcome(pauses.length, { status: "done" }));
+      };
+      const restore = async ({ key }: WorkItem, { onBegin }: Restoring) => {
+        if (pauses.length > 20) return copy(key);
+        onBegin(workers[pauses.length % workers.length]!);
+        throw new StoreUnavailableError("s3://photos/folder/0.png cannot be read: access is denied");
+      };
+      await runItem(await take(), context({ restore, pause }));
+      expect(pauses).toHaveLength(times - 1);
+      const [{ status, errors, deliveries }] = await outcomes();
+      expect([status, deliveries]).toEqual(["failed", 1]);
+      expect(errors).toEqual([
+        `folder/0.png was refused ${times} times by a store that can be used (s3://photos/folder/0.png cannot be read: access is denied); mend it, then: deqfleet retry photos --failed`,
+      ]);
+      await settled();
+    },
+  );
 
   it.each([
     { of: "a store that cannot be used from here either", error: new StoreUnavailableError("no answer") },
@@ -222,7 +231,7 @@ describe("runItem", () => {
   ])("waits as long as it takes for $of", async ({ error }) => {
     let pauses = 0;
     const restore = async ({ key }: WorkItem) => {
-      if (pauses < 10) throw error;
+      if (pauses < 15) throw error;
       return copy(key);
     };
     const pause = async () => {
@@ -232,7 +241,7 @@ describe("runItem", () => {
       if (!(error instanceof StoreFullError)) throw error;
     };
     await runItem(await take(), context({ restore, pause, check }));
-    expect(pauses).toBe(10);
+    expect(pauses).toBe(15);
     expect(await outcomes()).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
   });
 

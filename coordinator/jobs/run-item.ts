@@ -9,6 +9,7 @@
  * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them;
  *    so are deliveries that ended because a worker or a coordinator was told to stop, which count as no tries of the item.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { crashPoint } from "../../shared/crash-point.js";
 import {
   DeqfleetError,
@@ -25,9 +26,10 @@ import type {
   OutcomeStatus,
   WorkItem,
 } from "../../shared/jobs/work-item.js";
-import { StoreFullError, StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { StoreUnavailableError } from "../../shared/storage/object-store.js";
 import { backoff, insist } from "./insist.js";
 import type { JobLog, TakenItem } from "./job-log.js";
+import { StoreRefusals } from "./store-refusals.js";
 import type { Tally } from "./tally.js";
 
 /** Milliseconds before an item whose delivery failed is given out again: doubling from the shortest to the longest. */
@@ -35,9 +37,6 @@ export interface RetryTimes {
   readonly shortest: number;
   readonly longest: number;
 }
-
-/** As often as this a store that is usable again after every time may refuse an item: then the item has failed. */
-const mostRefusals = 3;
 
 /** Before a returned item is given out again: until then other coordinators have read that it was returned. */
 const noteMilliseconds = 250;
@@ -180,16 +179,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
     await end({ status: "dead", errors: [...errors] });
   };
 
-  let refusals = 0;
-  /** Whether a store's error is the fault of the item's own object. What is full is full for all. */
-  const refused = async (error: StoreUnavailableError): Promise<boolean> => {
-    if (error instanceof StoreFullError || ++refusals < mostRefusals) return false;
-    return context.check().then(
-      () => true,
-      () => false,
-    );
-  };
-
+  const refusals = new StoreRefusals({ check: context.check, restored: () => tally.byStatus.done });
   for (;;) {
     if (tally.has(item.index, item.generation)) return settle();
     const errors = tally.errorsOf(item.index, item.generation);
@@ -199,10 +189,15 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       return giveUp(errors.length > 0 ? errors : [silent]);
     }
     let restored: RestoredItem;
+    let worker: string | undefined;
     try {
       if ((await context.proceed()) === "cancelled")
         return await end({ status: "dropped", errors: [...errors] });
-      const { onBegin, onRound } = context;
+      const { onRound } = context;
+      const onBegin = (name: string) => {
+        worker = name;
+        context.onBegin(name);
+      };
       const alone = tries > 1 && tries === maxDeliveries;
       restored = await context.restore(item, { alone, onBegin, onRound });
     } catch (error) {
@@ -214,12 +209,16 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
       }
       const message = DeqfleetError.messageOf(error);
       if (error instanceof ItemWithdrawn || error instanceof StoreUnavailableError) {
-        if (error instanceof StoreUnavailableError && (await refused(error))) {
-          const told = `${item.key} was refused ${refusals} times by a store that can be used (${message}); mend it, then: deqfleet retry ${job} --failed`;
+        if (error instanceof StoreUnavailableError && (await refusals.note(error, worker))) {
+          const told = `${item.key} was refused ${refusals.count} times by a store that can be used (${message}); mend it, then: deqfleet retry ${job} --failed`;
           return end({ status: "failed", errors: [...errors, told] });
         }
         context.onWait();
-        if (error instanceof StoreUnavailableError) await context.pause(message);
+        if (error instanceof StoreUnavailableError) {
+          await context.pause(message);
+          const wait = refusals.waits > 0 ? backoff(refusals.waits, shortest, longest) : 0;
+          await delay(wait, undefined, { signal }).catch(() => {});
+        }
         continue;
       }
       const all = [...errors, message];
