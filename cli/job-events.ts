@@ -10,6 +10,11 @@ export interface ToldEvent {
 
 /** Describes an event. */
 export function describeJobEvent(event: JobEvent): ToldEvent {
+  if (event.event === "log-trouble") {
+    const { name: job, message } = event;
+    if (job === null) return { line: `log of jobs: ${message}`, fields: {}, level: "warn" };
+    return { line: `job ${job} is left alone: ${message}`, fields: { job }, level: "warn" };
+  }
   const { spec, state, pausedBecause } = event.job;
   const job = spec.name;
   switch (event.event) {

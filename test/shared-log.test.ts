@@ -1,8 +1,11 @@
 /** Two coordinators over one broker. */
+import { connect, JSONCodec } from "nats";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { cancelled, resumed } from "../coordinator/jobs/job-requests.js";
 import { NatsLog } from "../coordinator/jobs/nats-log/nats-log.js";
 import { natsSettingsSchema } from "../shared/config/nats-settings.js";
+import { FatalError } from "../shared/errors.js";
+import type { JobRecord } from "../shared/jobs/job.js";
 import { type JobFixture, openJobFixture } from "./job-fixture.js";
 import { type NatsServer, startNatsServer } from "./nats-server.js";
 
@@ -98,4 +101,44 @@ it("cancel and resume a job of the other one", async () => {
   await first.engine.update("a", (present) => resumed(present, new Date()));
   expect((await finished(second, "a")).counts).toEqual({ done: 50, failed: 0, dead: 0, dropped: 0 });
   expect(first.begun.length + second.begun.length).toBe(50);
+});
+
+it("leave a job alone that a later version keeps, until they can read it, and go on with the others", async () => {
+  const [coordinator] = await open("versions", 1);
+  const connection = await connect({ servers: server.url });
+  const bucket = await connection.jetstream().views.kv("versions-jobs");
+  const put = (job: JobRecord) => bucket.put(job.spec.name, JSONCodec().encode(job));
+  try {
+    await coordinator.inputs("a.png", "b.png");
+    coordinator.onBegin = () => new Promise(() => {});
+    await coordinator.log.create(coordinator.record("newer"));
+    await vi.waitFor(() => expect(coordinator.begun).toEqual(["newer/a.png"]), waiting);
+    const known = (await coordinator.log.get("newer"))!;
+    const newer = { ...known, deadline: "2027-01-01T00:00:00.000Z" };
+    await put(newer);
+    // What was at work of it is given back.
+    await vi.waitFor(() => expect(coordinator.engine.runner("newer")).toBeUndefined(), waiting);
+    await put({ ...newer, updatedAt: new Date().toISOString() });
+    coordinator.onBegin = () => {};
+    const output = `${coordinator.spec("sound").output}/sound`;
+    await coordinator.log.create(coordinator.record("sound", { output }));
+    await finished(coordinator, "sound");
+    expect(coordinator.events.filter(({ event }) => event === "log-trouble")).toEqual([
+      {
+        event: "log-trouble",
+        name: "newer",
+        message: expect.stringMatching(/the job newer of another version.*"deadline"/s),
+      },
+    ]);
+    await expect(coordinator.log.get("newer")).rejects.toThrow(FatalError);
+
+    // One that is started now meets it at once.
+    const [, second] = await open("versions", 1);
+    await second.log.create(second.record("late", { output: `${output}/late` }));
+    await finished(second, "late");
+    await put(known);
+    await finished(second, "newer");
+  } finally {
+    await connection.close();
+  }
 });

@@ -4,15 +4,15 @@
  */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import type { JobRecord } from "../../shared/jobs/job.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
 import { deleteJob } from "./delete-job.js";
 import { Dispatch } from "./dispatch.js";
 import { replayOutcomes } from "./follow-outcomes.js";
-import { insist } from "./insist.js";
+import { backoff, insist } from "./insist.js";
 import type { RunningItem } from "./items-in-hand.js";
-import type { JobLog } from "./job-log.js";
+import type { JobLog, UnreadableJob } from "./job-log.js";
 import { NoSuchJobError } from "./job-requests.js";
 import { JobRunner, type JobRunnerParts } from "./job-runner.js";
 import type { Tally } from "./tally.js";
@@ -26,8 +26,9 @@ export interface JobEngineParts extends Pick<JobRunnerParts, "openStores" | "res
   readonly now?: () => Date;
 }
 
-/** Before the log is watched again when that came to an end. */
+/** Before the log is watched again when that came to an end; doubling while it fails at once. */
 const watchMilliseconds = 1000;
+const longestWatchMilliseconds = 60_000;
 
 /** Tallies of finished jobs that are kept for the next question. */
 const keptTallies = 4;
@@ -42,6 +43,8 @@ export class JobEngine {
   readonly #troubles: Troubles;
   readonly #runners = new Map<string, JobRunner>();
   readonly #ended = new Set<Promise<void>>();
+  /** Jobs whose record was last seen to be unreadable. */
+  readonly #unreadable = new Set<string>();
   /** By name and the moment the job finished. */
   readonly #tallies = new Map<string, Promise<Tally>>();
   readonly #stop = new AbortController();
@@ -134,6 +137,7 @@ export class JobEngine {
   /** A record is new, or has changed. */
   follow(job: JobRecord): void {
     const { name } = job.spec;
+    this.#unreadable.delete(name);
     const runner = this.#runners.get(name);
     if (runner) runner.changed(job);
     else if (job.finishedAt === null && !this.#stop.signal.aborted) this.#begin(job);
@@ -159,28 +163,43 @@ export class JobEngine {
       this.#runners.delete(name);
       this.#ended.delete(ended);
       // It may have been brought back while it came to its end.
-      if (runner.job.finishedAt === null) this.follow(runner.job);
+      if (runner.job.finishedAt === null && !this.#unreadable.has(name)) this.follow(runner.job);
     });
     this.#ended.add(ended);
   }
 
+  /** Leaves a job to coordinators that can read what is to become of it. */
+  #leave({ name, reason }: UnreadableJob): void {
+    // Those change its record again and again: it is told of once.
+    if (this.#unreadable.has(name)) return;
+    this.#unreadable.add(name);
+    this.#parts.onEvent({ event: "log-trouble", name, message: reason });
+    this.#runners.get(name)?.stop(new RetryableError(reason));
+  }
+
+  /** Follows the log until the engine is closed. Never rejects: all other jobs hang on it. */
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
     const trouble = (error: unknown) => {
       for (const { job } of this.#runners.values()) this.#troubles.tell(job, error);
     };
-    while (!signal.aborted) {
+    for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         await insist(
           async () => {
-            for await (const job of this.log.watch(signal)) this.follow(job);
+            for await (const job of this.log.watch(signal, (unreadable) => this.#leave(unreadable))) {
+              attempt = 0;
+              this.follow(job);
+            }
           },
           { signal, trouble },
         );
       } catch (error) {
-        if (!signal.aborted) throw error;
+        const message = DeqfleetError.messageOf(error);
+        if (!signal.aborted) this.#parts.onEvent({ event: "log-trouble", name: null, message });
       }
-      await delay(watchMilliseconds, undefined, { signal }).catch(() => {});
+      const milliseconds = backoff(Math.max(1, attempt), watchMilliseconds, longestWatchMilliseconds);
+      await delay(milliseconds, undefined, { signal }).catch(() => {});
     }
   }
 }

@@ -15,6 +15,8 @@ export interface ItemProgress {
 
 export type JobEvent =
   | { readonly event: "job-changed"; readonly job: JobRecord }
+  /** The log cannot be followed, or (`name`) its record of a job cannot be read; the other jobs go on. */
+  | { readonly event: "log-trouble"; readonly name: string | null; readonly message: string }
   /** Something failed that is tried again. */
   | { readonly event: "job-trouble"; readonly job: JobRecord; readonly message: string }
   | { readonly event: "item-outcome"; readonly job: JobRecord; readonly outcome: ItemOutcome }

@@ -27,11 +27,14 @@ export interface JobKeepingParts {
   readonly stores: JobStores;
   readonly pauses: StorePauses;
   readonly now: () => Date;
+  /** Aborts when it is to be kept no longer. */
+  readonly signal: AbortSignal;
 }
 
 /** Keeps a job until it is at its end. @throws the signal's reason, or what the log throws for good */
 export async function keepJob(job: FollowedJob, parts: JobKeepingParts): Promise<void> {
   while (!job.over) {
+    parts.signal.throwIfAborted();
     const seen = job.changes;
     if (await finish(job)) continue;
     if (needsKeeping(job.record)) await holdAndKeep(job, parts, seen);
@@ -45,13 +48,14 @@ const needsKeeping = ({ state, listedAll, requeue }: JobRecord): boolean =>
 async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: number): Promise<void> {
   const { log, stores, pauses, now } = parts;
   const { name } = job;
-  const held = await insist(() => log.hold(name), job);
+  const trouble = (error: unknown) => job.trouble(error);
+  const held = await insist(() => log.hold(name), { signal: parts.signal, trouble });
   if (!held) {
     await Promise.race([job.change(seen), delay(holdMilliseconds)]);
     return;
   }
   const ending = new AbortController();
-  const signal = AbortSignal.any([job.signal, held.lost, ending.signal]);
+  const signal = AbortSignal.any([parts.signal, held.lost, ending.signal]);
   // The state may change under the work that is being done for it.
   const { state } = job.record;
   const unsubscribe = job.onChange(() => {
@@ -72,7 +76,7 @@ async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: numbe
     if (signal.aborted) return;
     job.trouble(error);
     if (state === "cancelled" || !(error instanceof StoreUnavailableError || error instanceof InputError)) {
-      await delay(holdMilliseconds, undefined, { signal: job.signal });
+      await delay(holdMilliseconds, undefined, { signal: parts.signal }).catch(() => {});
     } else await pauses.pause(DeqfleetError.messageOf(error));
   } finally {
     unsubscribe();

@@ -34,14 +34,25 @@ export interface DeadLetter {
   readonly at: string;
 }
 
+/** A job whose record this version cannot read: another one wrote it. */
+export interface UnreadableJob {
+  readonly name: string;
+  /** What is wrong with it, and what can be done. */
+  readonly reason: string;
+}
+
 /** See the invariants above. */
 export interface JobLog {
   readonly kind: "embedded" | "nats";
   /** Adds a job unless there is one of its name. @returns what the log now holds under that name */
   create(job: JobRecord): Promise<{ readonly created: boolean; readonly job: JobRecord }>;
   get(name: string): Promise<JobRecord | undefined>;
-  /** All jobs, in no particular order. */
-  list(): Promise<JobRecord[]>;
+  /**
+   * All jobs, in no particular order.
+   * @param unreadable gets those that cannot be read
+   * @throws FatalError at the first of those if nobody wants them
+   */
+  list(unreadable?: (job: UnreadableJob) => void): Promise<JobRecord[]>;
   /**
    * Changes a job; of two changes at once one is made after the other, on what the first left.
    * @param change a pure function, called again where another came first; undefined leaves the job as it is
@@ -56,8 +67,10 @@ export interface JobLog {
   /**
    * Every job as it is now, then its changes (not its removal), until the signal aborts (then it ends without an error). Of changes that follow
    * each other faster than they are read, the earlier ones may be left out.
+   * @param unreadable gets, in their turn, those that cannot be read
+   * @throws FatalError at the first of those if nobody wants them
    */
-  watch(signal: AbortSignal): AsyncIterable<JobRecord>;
+  watch(signal: AbortSignal, unreadable?: (job: UnreadableJob) => void): AsyncIterable<JobRecord>;
   /**
    * Appends items to a job's queue. One whose index and generation were published shortly before may be left out: whoever
    * publishes an item anew gives it another generation.

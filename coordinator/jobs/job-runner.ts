@@ -13,6 +13,7 @@ import type { WorkerPool } from "../fleet/worker-pool.js";
 import type { Dispatch } from "./dispatch.js";
 import { followOutcomes, replayOutcomes } from "./follow-outcomes.js";
 import { FollowedJob } from "./followed-job.js";
+import { backoff } from "./insist.js";
 import { ItemsInHand, type RunningItem } from "./items-in-hand.js";
 import type { JobEvent } from "./job-event.js";
 import { holdMilliseconds, keepJob } from "./job-keeping.js";
@@ -22,6 +23,9 @@ import type { JobRestoration } from "./run-item.js";
 import { StorePauses } from "./store-pauses.js";
 import type { Tally } from "./tally.js";
 import type { Troubles } from "./troubles.js";
+
+/** A job that fails at once is begun again at intervals that grow up to this. */
+const longestFailureMilliseconds = 60_000;
 
 /** What a runner needs. */
 export interface JobRunnerParts {
@@ -42,6 +46,8 @@ export class JobRunner {
   readonly #job: FollowedJob;
   readonly #pauses: StorePauses;
   readonly #items: ItemsInHand;
+  /** Since it was last kept. */
+  #failures = 0;
   #dispatched = false;
   #restoration: JobRestoration | undefined;
   readonly #ready: Promise<void>;
@@ -96,7 +102,8 @@ export class JobRunner {
       } catch (error) {
         if (signal.aborted) break;
         this.#job.trouble(error);
-        await delay(holdMilliseconds, undefined, { signal }).catch(() => {});
+        const milliseconds = backoff(++this.#failures, holdMilliseconds, longestFailureMilliseconds);
+        await delay(milliseconds, undefined, { signal }).catch(() => {});
       }
     }
     this.#setReady();
@@ -107,9 +114,8 @@ export class JobRunner {
     this.#job.changed(job);
   }
 
-  /** Nothing more is begun. */
-  stop(): void {
-    const reason = new RetryableError("the coordinator stops");
+  /** Nothing more is begun. @param reason for whoever has an item in hand or waits */
+  stop(reason = new RetryableError("the coordinator stops")): void {
     this.#stop.abort(reason);
     this.#items.stop(reason);
     this.#parts.dispatch.remove(this.#job.name);
@@ -123,24 +129,24 @@ export class JobRunner {
     job.tally = await replayOutcomes(log, job.name, job);
     this.#setReady();
     const stores = await this.#pauses.open(() => openStores(job.record.spec));
-    const following = new AbortController();
-    const followed = followOutcomes(
-      log,
-      job.name,
-      job.tally,
-      {
-        signal: AbortSignal.any([signal, following.signal]),
-        trouble: (error) => job.trouble(error),
-      },
-      () => job.announce(),
-    );
+    const ending = new AbortController();
+    const kept = AbortSignal.any([signal, ending.signal]);
+    const trouble = (error: unknown) => job.trouble(error);
+    // A job whose outcomes cannot be read on is not kept on either: its tally would stand still.
+    const followed = followOutcomes(log, job.name, job.tally, { signal: kept, trouble }, () =>
+      job.announce(),
+    ).catch((error) => {
+      ending.abort(error);
+      job.announce();
+    });
     const sweeping = this.#sweep(stores);
     try {
       this.#restoration = restoration(job.record, stores, () => job.pending);
+      this.#failures = 0;
       this.#follow();
-      await keepJob(job, { log, stores, pauses: this.#pauses, now });
+      await keepJob(job, { log, stores, pauses: this.#pauses, now, signal: kept });
     } finally {
-      following.abort();
+      ending.abort();
       this.#restoration = undefined;
       this.#dispatched = false;
       dispatch.remove(job.name);

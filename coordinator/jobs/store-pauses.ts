@@ -60,7 +60,7 @@ export class StorePauses {
     }
   }
 
-  /** Tries a paused job's stores until they answer. */
+  /** Tries a paused job's stores until they answer. Does not reject: what else fails is told and tried again. */
   async probe(): Promise<void> {
     const stores = this.#stores;
     if (this.#probing || !stores) return;
@@ -69,28 +69,31 @@ export class StorePauses {
     try {
       while (this.#job.record.state === "paused") {
         await delay(probeDelay(++this.#probes), undefined, { signal });
-        try {
-          await probe(stores, signal);
-        } catch (error) {
-          const reason = DeqfleetError.messageOf(error);
-          await this.#job.update((job, at) =>
-            job.state !== "paused" || job.pausedBecause === reason
-              ? undefined
-              : { ...job, pausedBecause: reason, updatedAt: at },
-          );
-          continue;
-        }
-        await this.#job.update((job, at) =>
-          job.state !== "paused"
-            ? undefined
-            : { ...job, state: "active", pausedBecause: null, updatedAt: at },
-        );
+        await this.#goOn(stores).catch((error) => this.#job.trouble(error));
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
+    } catch {
+      // Only the wait fails: the coordinator is done with the job.
     } finally {
       this.#probing = false;
     }
+  }
+
+  /** Lets a paused job go on if its stores answer; else says why they do not. @throws what the log throws */
+  async #goOn(stores: JobStores): Promise<void> {
+    try {
+      await probe(stores, this.#job.signal);
+    } catch (error) {
+      const reason = DeqfleetError.messageOf(error);
+      await this.#job.update((job, at) =>
+        job.state !== "paused" || job.pausedBecause === reason
+          ? undefined
+          : { ...job, pausedBecause: reason, updatedAt: at },
+      );
+      return;
+    }
+    await this.#job.update((job, at) =>
+      job.state !== "paused" ? undefined : { ...job, state: "active", pausedBecause: null, updatedAt: at },
+    );
   }
 }
 

@@ -10,23 +10,25 @@
  *
  * All are kept in files and never discard the old for the new: a broker that is full refuses what is new.
  */
-import { DiscardPolicy, JSONCodec, nuid, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { DiscardPolicy, nuid, RetentionPolicy, StorageType, type StreamConfig } from "nats";
 import { z } from "zod";
 import type { NatsSettings } from "../../../shared/config/nats-settings.js";
-import { FatalError, InputError } from "../../../shared/errors.js";
-import { type JobRecord, jobRecordSchema } from "../../../shared/jobs/job.js";
+import { InputError } from "../../../shared/errors.js";
+import type { JobRecord } from "../../../shared/jobs/job.js";
 import {
   type ItemOutcome,
   itemOutcomeSchema,
   type WorkItem,
   workItemSchema,
 } from "../../../shared/jobs/work-item.js";
-import type { DeadLetter, JobLog, TakenItem } from "../job-log.js";
+import type { DeadLetter, JobLog, TakenItem, UnreadableJob } from "../job-log.js";
 import { checkedJobName } from "../job-name.js";
 import { Broker, jetStreamError } from "./broker.js";
 import { ItemStream } from "./item-stream.js";
-import { type Entry, KeyBucket } from "./key-bucket.js";
+import { JobRecords } from "./job-records.js";
+import { KeyBucket } from "./key-bucket.js";
 import { Lease } from "./lease.js";
+import { json, parsed } from "./stored.js";
 import { readStream } from "./stream-reader.js";
 
 export interface NatsLogOptions {
@@ -48,15 +50,6 @@ const deadLetterSchema = z.strictObject({
   errors: z.array(z.string()),
   at: z.string(),
 });
-const json = JSONCodec<unknown>();
-
-/** @throws FatalError if this version does not know the value */
-function parsed<Value>(schema: z.ZodType<Value>, data: Uint8Array, what: string): Value {
-  const { success, data: value, error } = schema.safeParse(json.decode(data));
-  if (success) return value;
-  throw new FatalError(`NATS holds ${what} of another version: ${z.prettifyError(error)}`);
-}
-
 async function openStream(broker: Broker, config: Partial<StreamConfig> & { name: string }): Promise<void> {
   const { name, num_replicas } = config;
   await broker.ask(`opening the stream ${name}`, async () => {
@@ -77,17 +70,15 @@ export class NatsLog implements JobLog {
   readonly #broker: Broker;
   readonly #prefix: string;
   readonly #items: ItemStream;
-  readonly #jobs: KeyBucket;
+  readonly #jobs: JobRecords;
   readonly #holds: KeyBucket;
   readonly #holdMilliseconds: number;
   readonly #leases = new Set<Lease>();
-  /** When each job was created, as its record last said: whoever publishes items of a job has seen it. */
-  readonly #born = new Map<string, string>();
 
   private constructor(
     broker: Broker,
     prefix: string,
-    jobs: KeyBucket,
+    jobs: JobRecords,
     holds: KeyBucket,
     ackMilliseconds: number,
     holdMilliseconds: number,
@@ -125,7 +116,7 @@ export class NatsLog implements JobLog {
       await stream("items", "items.*", { retention: RetentionPolicy.Workqueue });
       await stream("outcomes", "outcomes.*", { retention: RetentionPolicy.Limits });
       await stream("dead", "dead.*.*", { retention: RetentionPolicy.Limits, max_msgs_per_subject: 1 });
-      const jobs = await KeyBucket.open(broker, `${prefix}-jobs`, { replicas });
+      const jobs = new JobRecords(await KeyBucket.open(broker, `${prefix}-jobs`, { replicas }));
       const holds = await KeyBucket.open(broker, `${prefix}-holds`, {
         replicas,
         lifetimeMilliseconds: holdMilliseconds,
@@ -137,48 +128,20 @@ export class NatsLog implements JobLog {
     }
   }
 
-  async create(job: JobRecord): Promise<{ readonly created: boolean; readonly job: JobRecord }> {
-    const name = checkedJobName(job.spec.name);
-    for (;;) {
-      const present = await this.#jobs.get(name);
-      if (present?.value !== undefined) return { created: false, job: this.#job(present) };
-      const revision = await this.#jobs.put(name, json.encode(job), present?.revision ?? 0);
-      if (revision === undefined) continue;
-      this.#born.set(name, job.createdAt);
-      return { created: true, job };
-    }
+  create(job: JobRecord): Promise<{ readonly created: boolean; readonly job: JobRecord }> {
+    return this.#jobs.create(job);
   }
 
-  #job({ key, value }: Entry): JobRecord {
-    const job = parsed(jobRecordSchema, value ?? new Uint8Array(), `the job ${key}`);
-    this.#born.set(key, job.createdAt);
-    return job;
+  get(name: string): Promise<JobRecord | undefined> {
+    return this.#jobs.get(name);
   }
 
-  async get(name: string): Promise<JobRecord | undefined> {
-    const entry = await this.#jobs.get(checkedJobName(name));
-    return entry?.value === undefined ? undefined : this.#job(entry);
+  list(unreadable?: (job: UnreadableJob) => void): Promise<JobRecord[]> {
+    return this.#jobs.list(unreadable);
   }
 
-  async list(): Promise<JobRecord[]> {
-    const { signal } = new AbortController();
-    const jobs: JobRecord[] = [];
-    for await (const entry of this.#jobs.entries(false, signal)) {
-      if (entry.value !== undefined) jobs.push(this.#job(entry));
-    }
-    return jobs;
-  }
-
-  async update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord> {
-    for (;;) {
-      const present = await this.#jobs.get(checkedJobName(name));
-      if (present?.value === undefined) throw new InputError(`there is no job "${name}"`);
-      const job = this.#job(present);
-      const changed = change(job);
-      if (!changed) return job;
-      const revision = await this.#jobs.put(name, json.encode(changed), present.revision);
-      if (revision !== undefined) return changed;
-    }
+  update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord> {
+    return this.#jobs.update(name, change);
   }
 
   async remove(name: string): Promise<void> {
@@ -191,22 +154,15 @@ export class NatsLog implements JobLog {
         this.#broker.jsm.streams.purge(`${this.#prefix}-${stream}`, { filter }),
       );
     }
-    for (;;) {
-      const present = await this.#jobs.get(name);
-      if (present?.value === undefined) break;
-      if ((await this.#jobs.remove(name, present.revision)) !== undefined) break;
-    }
-    this.#born.delete(name);
+    await this.#jobs.remove(name);
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<JobRecord, void, undefined> {
-    for await (const entry of this.#jobs.entries(true, signal)) {
-      if (entry.value !== undefined) yield this.#job(entry);
-    }
+  watch(signal: AbortSignal, unreadable?: (job: UnreadableJob) => void): AsyncIterable<JobRecord> {
+    return this.#jobs.watch(signal, unreadable);
   }
 
   async publish(name: string, items: readonly WorkItem[]): Promise<void> {
-    await this.#items.publish(checkedJobName(name), this.#born.get(name) ?? "", items);
+    await this.#items.publish(checkedJobName(name), this.#jobs.born(name), items);
   }
 
   async take(
