@@ -5,12 +5,16 @@ import { clockTime } from "./progress.js";
 const noCounts = { done: 0, failed: 0, dead: 0, dropped: 0 };
 
 /** Pictures that are known of; more may follow while the listing goes on. */
-const knownText = ({ listed, listedAll }: JobStatus__Output): string => `${listed}${listedAll ? "" : "+"}`;
+const knownText = ({ state, listed, listedAll }: JobStatus__Output): string =>
+  state === "unknown" ? "?" : `${listed}${listedAll ? "" : "+"}`;
+
+const countText = (count: number | undefined): string => (count === undefined ? "?" : String(count));
 
 const rateText = (rate: number): string => (rate >= 10 ? rate.toFixed(0) : rate.toFixed(2));
 
 /** Its state, and what keeps it. */
-export function stateText({ state, pausedBecause, waitingFor }: JobStatus__Output): string {
+export function stateText({ state, pausedBecause, waitingFor, trouble }: JobStatus__Output): string {
+  if (trouble !== "") return `${state}: ${trouble}`;
   if (pausedBecause !== "") return `${state}: ${pausedBecause}`;
   return waitingFor === "" ? state : `${state}: ${waitingFor}`;
 }
@@ -37,7 +41,7 @@ export function progressText(job: JobStatus__Output): string {
     const others = job.running.length > 1 ? ` and ${job.running.length - 1} more` : "";
     parts.push(`${first.key}${rounds}${residual}${others}`);
   }
-  if (job.state !== "active" || job.waitingFor !== "") parts.push(stateText(job));
+  if (job.state !== "active" || job.waitingFor !== "" || job.trouble !== "") parts.push(stateText(job));
   return parts.join("; ");
 }
 
@@ -45,27 +49,26 @@ const columns: readonly (readonly [string, (job: JobStatus__Output) => string])[
   ["JOB", ({ spec }) => spec?.name ?? ""],
   ["STATE", ({ state }) => state],
   ["PICTURES", knownText],
-  ["DONE", ({ counts }) => String(counts?.done ?? 0)],
-  ["FAILED", ({ counts }) => String(counts?.failed ?? 0)],
-  ["GIVEN UP", ({ counts }) => String(counts?.dead ?? 0)],
+  ["DONE", ({ counts }) => countText(counts?.done)],
+  ["FAILED", ({ counts }) => countText(counts?.failed)],
+  ["GIVEN UP", ({ counts }) => countText(counts?.dead)],
   ["PRIORITY", ({ spec }) => String(spec?.priority ?? 0)],
   ["CREATED", ({ createdAt }) => createdAt.replace(/\.\d+Z$/, "Z")],
 ];
 
-/** A table with a heading, columns two spaces apart. */
+/** A table with a heading, columns two spaces apart; below it what keeps jobs from going on. */
 export function jobsTable(jobs: readonly JobStatus__Output[]): string {
   const rows = [
     columns.map(([heading]) => heading),
     ...jobs.map((job) => columns.map(([, cell]) => cell(job))),
   ];
   const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join("");
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
+  const troubles = jobs.flatMap(({ spec, trouble }) => (trouble === "" ? [] : [`${spec?.name}: ${trouble}`]));
+  return [...lines, ...troubles].map((line) => `${line}\n`).join("");
 }

@@ -1,5 +1,6 @@
 /** The commands for jobs against the API of a coordinator: a real server, the embedded log, workers that copy. */
 import { EventEmitter } from "node:events";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,7 +9,9 @@ import { FatalError, InputError, PictureError, RetryableError } from "../shared/
 import { errorKind, errorReason } from "../shared/wire/api-error.js";
 import type { JobStatus__Output } from "../shared/wire/generated/deqfleet/v1/JobStatus.js";
 import { GrpcServer } from "../shared/wire/grpc-server.js";
+import { damage, writeDamaged } from "../test/damaged-files.js";
 import { type JobFixture, openJobFixture } from "../test/job-fixture.js";
+import { itemOutcome, workItem } from "../test/job-samples.js";
 import { errorOf, JobsConnection } from "./jobs-connection.js";
 import { main } from "./main.js";
 
@@ -98,6 +101,55 @@ describe("deqfleet delete", () => {
     expect(retried.exitCode).toBe(2);
     expect(retried.stderr).toMatch(/photos was being deleted.*deqfleet delete photos/);
     expect((await run("delete", "photos")).exitCode).toBe(0);
+  });
+});
+
+describe("a job whose log is damaged", () => {
+  const fileOf = (name: string, file: string) => join(fixture.folder, "log", "jobs", name, file);
+  /** Finished jobs beside it. */
+  const finishOthers = async () => {
+    await fixture.inputs("a.png", "broken.png");
+    for (const name of ["other", "past"]) {
+      await begin(name);
+      expect((await run("watch", name)).exitCode).toBe(1);
+    }
+    // The record says what its log would.
+    await damage(fileOf("past", "outcomes.log"));
+  };
+  const stateOf = (text: string, name: string) =>
+    text.split("\n").find((line) => line.startsWith(`${name} `));
+
+  it("is listed with what is wrong, among the others; calls on it fail at once and say the same", async () => {
+    await finishOthers();
+    await writeDamaged(fileOf("photos", "outcomes.log"), itemOutcome(0), itemOutcome(1));
+    await begin("photos");
+    const { exitCode, stdout } = await run("jobs");
+    expect(exitCode).toBe(0);
+    for (const name of ["other", "past"]) {
+      expect(stateOf(stdout, name)).toMatch(/^\w+ +finished +2 +1 +1 +0 /);
+    }
+    expect(stateOf(stdout, "photos")).toMatch(/^photos +active +0\+ +\? +\? +\? /);
+    const wrong = /photos.outcomes.log is damaged at byte 0.*Restore the file from a backup/;
+    expect(stdout.trim().split("\n").at(-1)).toMatch(wrong);
+    expect(stdout).toContain("\nphotos: ");
+    for (const command of ["watch", "cancel", "retry"]) {
+      const failed = await run(command, "photos");
+      expect([command, failed.exitCode]).toEqual([command, 3]);
+      expect(failed.stderr).toMatch(wrong);
+    }
+    // It was cancelled all the same.
+    expect((await fixture.log.get("photos"))?.state).toBe("cancelled");
+  });
+
+  it("is shown with what is wrong where only its queue is damaged", async () => {
+    await writeDamaged(fileOf("photos", "items.log"), workItem(0), workItem(1));
+    await begin("photos");
+    await expect
+      .poll(async () => (await run("jobs")).stdout, { timeout: 20_000 })
+      .toMatch(/\nphotos: .*items.log is damaged at byte 0/);
+    expect((await run("cancel", "photos")).stdout).toMatch(
+      /^photos: cancelled: .*items.log is damaged.*; 0 of/,
+    );
   });
 });
 

@@ -1,9 +1,10 @@
 /** Jobs as messages of the public API. */
 import { z } from "zod";
 import { InputError } from "../../shared/errors.js";
-import { goalNames, type JobSpec, restorationSchema } from "../../shared/jobs/job.js";
+import { goalNames, type JobRecord, type JobSpec, restorationSchema } from "../../shared/jobs/job.js";
 import type { JobSpec as JobSpecMessage } from "../../shared/wire/generated/deqfleet/v1/JobSpec.js";
 import type { JobStatus as JobStatusMessage } from "../../shared/wire/generated/deqfleet/v1/JobStatus.js";
+import type { UnreadableJob } from "../jobs/job-log.js";
 import type { JobDraft } from "../jobs/job-requests.js";
 import type { JobStatus } from "../jobs/job-status.js";
 
@@ -47,15 +48,35 @@ export const encodeSpec = ({ restoration, mask, ...spec }: JobSpec): JobSpecMess
   mask: mask ?? "",
 });
 
+const encodeRecord = (job: JobRecord): JobStatusMessage => ({
+  spec: encodeSpec(job.spec),
+  state: job.state,
+  pausedBecause: job.pausedBecause ?? "",
+  listed: job.listed,
+  listedAll: job.listedAll,
+  generation: job.generation,
+  createdAt: job.createdAt,
+  updatedAt: job.updatedAt,
+  finishedAt: job.finishedAt ?? "",
+});
+
+/** A job of which nothing is known but its record. */
+export const encodeUntold = (job: JobRecord, trouble: string): JobStatusMessage => ({
+  ...encodeRecord(job),
+  trouble,
+});
+
+/** A job of which not even that is known. */
+export const encodeUnreadable = ({ name, reason }: UnreadableJob): JobStatusMessage => ({
+  spec: { name },
+  state: "unknown",
+  trouble: reason,
+});
+
 export function encodeStatus(status: JobStatus): JobStatusMessage {
-  const { job, counts, pending, rate, secondsLeft, running, waitingFor } = status;
+  const { job, counts, pending, rate, secondsLeft, running, waitingFor, trouble } = status;
   return {
-    spec: encodeSpec(job.spec),
-    state: job.state,
-    pausedBecause: job.pausedBecause ?? "",
-    listed: job.listed,
-    listedAll: job.listedAll,
-    generation: job.generation,
+    ...encodeRecord(job),
     counts,
     pending,
     rate,
@@ -67,8 +88,6 @@ export function encodeStatus(status: JobStatus): JobStatusMessage {
       ...(residual === null ? {} : { residual }),
     })),
     waitingFor: waitingFor ?? "",
-    createdAt: job.createdAt,
-    updatedAt: job.updatedAt,
-    finishedAt: job.finishedAt ?? "",
+    trouble: trouble ?? "",
   };
 }

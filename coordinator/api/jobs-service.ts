@@ -1,7 +1,7 @@
 /** The public API: jobs, as proto/deqfleet/v1/jobs.proto has them. */
 import { createHash } from "node:crypto";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
-import { InputError, RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, InputError, RetryableError } from "../../shared/errors.js";
 import { type JobRecord, maskKey } from "../../shared/jobs/job.js";
 import type { OutcomeStatus } from "../../shared/jobs/work-item.js";
 import { decodeMask } from "../../shared/pictures/mask.js";
@@ -14,6 +14,7 @@ import type { SubmitRequest__Output } from "../../shared/wire/generated/deqfleet
 import type { GrpcServer } from "../../shared/wire/grpc-server.js";
 import { protocol } from "../../shared/wire/protocol.js";
 import type { JobEngine } from "../jobs/job-engine.js";
+import type { UnreadableJob } from "../jobs/job-log.js";
 import { checkedJobName } from "../jobs/job-name.js";
 import {
   cancelled,
@@ -29,7 +30,7 @@ import { openJobStores } from "../jobs/job-stores.js";
 import { manifestJsonLines } from "../jobs/manifest.js";
 import { standingOutcomes } from "../jobs/standing-outcomes.js";
 import { checkDataset } from "../jobs/submission.js";
-import { decodeSpec, encodeStatus } from "./job-messages.js";
+import { decodeSpec, encodeStatus, encodeUnreadable, encodeUntold } from "./job-messages.js";
 import { serviceError } from "./service-error.js";
 import { watchJob } from "./watch-job.js";
 
@@ -57,9 +58,7 @@ export class JobsService {
     const handlers: JobsHandlers = {
       Submit: unary((request) => this.#submit(request)),
       Get: unary(({ name }) => this.#status(name)),
-      List: unary(async () => ({
-        jobs: await Promise.all((await this.#jobs()).map((job) => this.#describe(job))),
-      })),
+      List: unary(async () => ({ jobs: await this.#list() })),
       Cancel: unary(({ name }) => this.#change(name, (job) => cancelled(job, this.#engine.now()))),
       Retry: unary(({ name, failed, dead }) => this.#retry(name, failed, dead)),
       Delete: unary(async ({ name }) => {
@@ -75,15 +74,28 @@ export class JobsService {
     server.add(protocol.Jobs.service, { ...handlers });
   }
 
-  async #jobs(): Promise<JobRecord[]> {
-    const jobs = await this.#engine.log.list();
-    return jobs.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  /** What is wrong with one job keeps none of the others from being shown. */
+  async #list(): Promise<JobStatusMessage[]> {
+    const unreadable: UnreadableJob[] = [];
+    const jobs = await this.#engine.log.list((job) => unreadable.push(job));
+    jobs.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    const described = jobs.map((job) =>
+      this.#describe(job).catch((error: unknown) => {
+        if (error instanceof RetryableError) throw error;
+        return encodeUntold(job, DeqfleetError.messageOf(error));
+      }),
+    );
+    return [...(await Promise.all(described)), ...unreadable.map(encodeUnreadable)];
   }
 
   async #describe(job: JobRecord): Promise<JobStatusMessage> {
     const { pool, now } = this.#engine;
-    const tally = await this.#engine.tally(job);
-    return encodeStatus(describeJob(job, tally, this.#engine.running(job.spec.name), pool, now()));
+    const { name } = job.spec;
+    // The log of a job at its end may be long, and says no more than the record.
+    const tally = job.counts === null ? await this.#engine.tally(job) : null;
+    const running = this.#engine.running(name);
+    const trouble = this.#engine.runner(name)?.trouble ?? null;
+    return encodeStatus(describeJob(job, { tally, running, trouble }, pool, now()));
   }
 
   async #status(name: string): Promise<JobStatusMessage> {

@@ -1,10 +1,11 @@
 /** Coordinators whose log holds what cannot be read: it costs the job it is of, and no other. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FatalError, RetryableError } from "../../shared/errors.js";
+import { damage, writeDamaged } from "../../test/damaged-files.js";
 import { type JobFixture, openJobFixture } from "../../test/job-fixture.js";
-import { itemOutcome } from "../../test/job-samples.js";
+import { itemOutcome, workItem } from "../../test/job-samples.js";
 import { temporaryFolder } from "../../test/small-pictures.js";
 import { EmbeddedLog } from "./embedded-log/embedded-log.js";
 
@@ -37,13 +38,7 @@ const troubles = (name: string) =>
     event.event === "job-trouble" && event.job.spec.name === name ? [event.message] : [],
   );
 
-/** Changes a byte of a job's file. */
-async function damage(name: string, file: string): Promise<void> {
-  const path = join(fixture.folder, "log", "jobs", name, file);
-  const bytes = await readFile(path);
-  bytes[20] ^= 1;
-  await writeFile(path, bytes);
-}
+const fileOf = (name: string, file: string) => join(fixture.folder, "log", "jobs", name, file);
 
 describe("a log of outcomes that is damaged while it is read", () => {
   it("stops the job it is of, which says so, and no other", async () => {
@@ -54,7 +49,7 @@ describe("a log of outcomes that is damaged while it is read", () => {
     // What was recorded is read when the job begins, and once more when its stores are open.
     await start("damaged");
     await until("damaged", "paused");
-    await damage("damaged", "outcomes.log");
+    await damage(fileOf("damaged", "outcomes.log"));
     await mkdir(input);
     await fixture.inputs("a.png");
     await vi.waitFor(
@@ -64,6 +59,41 @@ describe("a log of outcomes that is damaged while it is read", () => {
     await start("sound", { output: `${fixture.spec("sound").output}/sound` });
     await until("sound", "finished");
     expect((await fixture.log.get("damaged"))?.finishedAt).toBeNull();
+  });
+});
+
+describe("a log of outcomes that is damaged before it is read", () => {
+  it("leaves nobody waiting for what it would say, and is read again once it is restored", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs("a.png");
+    const path = fileOf("a", "outcomes.log");
+    const note = { status: "retried", output: null, sha256: null } as const;
+    await writeDamaged(path, itemOutcome(0, note), itemOutcome(0, note));
+    await start("a");
+    const { engine } = fixture;
+    await expect(engine.tally(engine.runner("a")!.job)).rejects.toThrow(/outcomes.log is damaged at byte 0/);
+    expect(engine.runner("a")?.trouble).toMatch(/is damaged/);
+    await damage(path);
+    await until("a", "finished");
+    expect((await engine.tally((await fixture.log.get("a"))!)).byStatus.done).toBe(1);
+  });
+});
+
+describe("a queue that is damaged", () => {
+  it("is told of, and worked on once it is restored", async () => {
+    fixture = await openJobFixture();
+    await fixture.inputs(workItem(0).key);
+    const path = fileOf("a", "items.log");
+    await writeDamaged(path, workItem(0), workItem(0));
+    await fixture.log.create({ ...fixture.record("a"), listed: 1, listedAll: true });
+    const { engine } = fixture;
+    await vi.waitFor(
+      () => expect(engine.runner("a")?.trouble).toMatch(/items.log is damaged at byte 0/),
+      waiting,
+    );
+    expect(troubles("a")).toHaveLength(1);
+    await damage(path);
+    await until("a", "finished");
   });
 });
 

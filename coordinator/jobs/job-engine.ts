@@ -86,7 +86,7 @@ export class JobEngine {
     return job;
   }
 
-  /** The tally of a job: that of its runner, or one that is read from the log. */
+  /** The tally of a job: that of its runner, or one that is read from the log. @throws what keeps the log from being read */
   async tally(job: JobRecord): Promise<Tally> {
     const { name } = job.spec;
     const runner = this.#runners.get(name);

@@ -24,7 +24,7 @@ export function countJobEvent(metrics: CoordinatorMetrics, event: JobEvent): voi
 
 /** Brings what is looked up up to date: jobs by state, queues of those that are not at their end. */
 export async function showJobs(metrics: CoordinatorMetrics, engine: JobEngine): Promise<void> {
-  const jobs = await engine.log.list();
+  const jobs = await engine.log.list(() => {});
   for (const state of jobStates)
     metrics.jobs.set({ state }, jobs.filter((job) => job.state === state).length);
   metrics.queueItems.reset();
@@ -34,9 +34,12 @@ export async function showJobs(metrics: CoordinatorMetrics, engine: JobEngine): 
     if (finishedAt !== null) continue;
     const { name: job } = spec;
     metrics.jobAge.set({ job }, Math.max(0, (engine.now().getTime() - Date.parse(createdAt)) / 1000));
-    const { queued, taken } = await engine.log.backlog(job);
-    metrics.queueItems.set({ job, state: "queued" }, queued);
-    metrics.queueItems.set({ job, state: "taken" }, taken);
+    // A queue that cannot be read has no number, and takes none from the others; what ails it its runner tells.
+    const backlog = await engine.log.backlog(job).catch(() => undefined);
+    if (backlog) {
+      metrics.queueItems.set({ job, state: "queued" }, backlog.queued);
+      metrics.queueItems.set({ job, state: "taken" }, backlog.taken);
+    }
     const since = engine.secondsSinceProgress(job);
     if (since !== undefined) metrics.queueAge.set({ job }, since);
   }

@@ -6,14 +6,14 @@
  * going on, finished) it writes there and then follows like the others.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { RetryableError } from "../../shared/errors.js";
+import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import type { JobRecord, JobSpec } from "../../shared/jobs/job.js";
 import { withSpan } from "../../shared/telemetry/tracing.js";
 import type { WorkerPool } from "../fleet/worker-pool.js";
 import type { Dispatch } from "./dispatch.js";
 import { followOutcomes, replayOutcomes } from "./follow-outcomes.js";
 import { FollowedJob } from "./followed-job.js";
-import { backoff } from "./insist.js";
+import { backoff, insist } from "./insist.js";
 import { ItemsInHand, type RunningItem } from "./items-in-hand.js";
 import type { JobEvent } from "./job-event.js";
 import { holdMilliseconds, keepJob } from "./job-keeping.js";
@@ -50,13 +50,16 @@ export class JobRunner {
   #failures = 0;
   #dispatched = false;
   #restoration: JobRestoration | undefined;
-  readonly #ready: Promise<void>;
-  #setReady: () => void = () => {};
+  #trouble: string | null = null;
+  #ready: Promise<void>;
+  #endWait: (ready: Promise<void>) => void = () => {};
 
   constructor(job: JobRecord, parts: JobRunnerParts) {
     this.#ready = new Promise((resolve) => {
-      this.#setReady = resolve;
+      this.#endWait = resolve;
     });
+    // Nobody may wait.
+    this.#ready.catch(() => {});
     this.#parts = parts;
     const { log, now, onEvent, troubles } = parts;
     const follow = () => this.#follow();
@@ -88,9 +91,17 @@ export class JobRunner {
     return this.#job.onChange(listener);
   }
 
-  /** Resolves when the tally holds all that the log held at first, or the runner was stopped. */
+  /**
+   * Resolves when the tally holds all that the log held at first. Rejects if the log could not be read when that was last tried:
+   * it is tried again, and what this getter gives is then another promise.
+   */
   get ready(): Promise<void> {
     return this.#ready;
+  }
+
+  /** Why nothing is done for the job until that is tried again; null otherwise. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   /** Follows the job until it is at its end, or {@link stop} is called. Never rejects; must be called once. */
@@ -101,12 +112,13 @@ export class JobRunner {
         await this.#run();
       } catch (error) {
         if (signal.aborted) break;
+        this.#trouble = DeqfleetError.messageOf(error);
         this.#job.trouble(error);
+        this.#job.announce();
         const milliseconds = backoff(++this.#failures, holdMilliseconds, longestFailureMilliseconds);
         await delay(milliseconds, undefined, { signal }).catch(() => {});
       }
     }
-    this.#setReady();
   }
 
   /** The record changed. */
@@ -126,8 +138,7 @@ export class JobRunner {
     const { log, openStores, restoration, dispatch, now } = this.#parts;
     const job = this.#job;
     const { signal } = this.#stop;
-    job.tally = await replayOutcomes(log, job.name, job);
-    this.#setReady();
+    await this.#readLog();
     const stores = await this.#pauses.open(() => openStores(job.record.spec));
     const ending = new AbortController();
     const kept = AbortSignal.any([signal, ending.signal]);
@@ -143,6 +154,7 @@ export class JobRunner {
     try {
       this.#restoration = restoration(job.record, stores, () => job.pending);
       this.#failures = 0;
+      this.#trouble = null;
       this.#follow();
       await keepJob(job, { log, stores, pauses: this.#pauses, now, signal: kept });
     } finally {
@@ -156,6 +168,20 @@ export class JobRunner {
       if (job.over) await this.#sweep(stores);
       await stores.close();
     }
+  }
+
+  async #readLog(): Promise<void> {
+    const { log } = this.#parts;
+    const job = this.#job;
+    const ready = replayOutcomes(log, job.name, job).then((tally) => {
+      job.tally = tally;
+    });
+    await Promise.allSettled([ready]);
+    this.#endWait(ready);
+    this.#ready = ready;
+    await ready;
+    // Whoever takes items from a queue that cannot be opened only sees that there are none.
+    await insist(() => log.backlog(job.name), job);
   }
 
   /** Removes what killed writers left in the output: before the job and after it. */

@@ -19,7 +19,19 @@ export interface JobStatus {
   readonly running: readonly RunningItem[];
   /** Why nothing is begun although the job is active; null otherwise. */
   readonly waitingFor: string | null;
+  /** What keeps this coordinator from going on with it; null otherwise. */
+  readonly trouble: string | null;
 }
+
+/** What the coordinator that is asked knows of a job beside its record. */
+export interface JobProgress {
+  /** Not needed of a job at its end, whose record says it. */
+  readonly tally: Tally | null;
+  readonly running: readonly RunningItem[];
+  readonly trouble: string | null;
+}
+
+const nothingEnded: OutcomeCounts = { done: 0, failed: 0, dead: 0, dropped: 0 };
 
 /** Why none of a job's items is begun. */
 function obstacle({ state, spec }: JobRecord, pool: WorkerPool): string | null {
@@ -34,16 +46,15 @@ function obstacle({ state, spec }: JobRecord, pool: WorkerPool): string | null {
 /** Describes a job. */
 export function describeJob(
   job: JobRecord,
-  tally: Tally,
-  running: readonly RunningItem[],
+  { tally, running, trouble }: JobProgress,
   pool: WorkerPool,
   now: Date,
 ): JobStatus {
-  const counts = job.counts ?? tally.byStatus;
+  const counts = job.counts ?? tally?.byStatus ?? nothingEnded;
   const ended = counts.done + counts.failed + counts.dead + counts.dropped;
   const pending = Math.max(0, job.listed - ended);
   const over = job.finishedAt !== null;
-  const rate = over ? 0 : tally.rate(now.getTime());
+  const rate = over ? 0 : (tally?.rate(now.getTime()) ?? 0);
   const secondsLeft = over ? 0 : job.state === "active" && job.listedAll && rate > 0 ? pending / rate : null;
-  return { job, counts, pending, rate, secondsLeft, running, waitingFor: obstacle(job, pool) };
+  return { job, counts, pending, rate, secondsLeft, running, waitingFor: obstacle(job, pool), trouble };
 }

@@ -21,6 +21,7 @@ export interface JobStatus {
   'createdAt'?: (string);
   'updatedAt'?: (string);
   'finishedAt'?: (string);
+  'trouble'?: (string);
   '_secondsLeft'?: "secondsLeft";
 }
 
@@ -40,5 +41,6 @@ export interface JobStatus__Output {
   'createdAt': (string);
   'updatedAt': (string);
   'finishedAt': (string);
+  'trouble': (string);
   '_secondsLeft'?: "secondsLeft";
 }
