@@ -24,16 +24,20 @@ export const holdMilliseconds = 2000;
 /** What keeping a job takes. */
 export interface JobKeepingParts {
   readonly log: JobLog;
-  readonly stores: JobStores;
+  /** Undefined where they cannot be opened: dropping what was cancelled needs none. */
+  readonly stores: JobStores | undefined;
   readonly pauses: StorePauses;
   readonly now: () => Date;
   /** Aborts when it is to be kept no longer. */
   readonly signal: AbortSignal;
 }
 
-/** Keeps a job until it is at its end. @throws the signal's reason, or what the log throws for good */
+/**
+ * Keeps a job until it is at its end, or needs stores and there are none.
+ * @throws the signal's reason, or what the log throws for good
+ */
 export async function keepJob(job: FollowedJob, parts: JobKeepingParts): Promise<void> {
-  while (!job.over) {
+  while (!job.over && (parts.stores || job.record.state === "cancelled")) {
     parts.signal.throwIfAborted();
     const seen = job.changes;
     if (await finish(job)) continue;
@@ -46,7 +50,7 @@ const needsKeeping = ({ state, listedAll, requeue }: JobRecord): boolean =>
   state === "cancelled" || (state === "active" && (!listedAll || requeue.length > 0));
 
 async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: number): Promise<void> {
-  const { log, stores, pauses, now } = parts;
+  const { log, stores, now } = parts;
   const { name } = job;
   const trouble = (error: unknown) => job.trouble(error);
   const held = await insist(() => log.hold(name), { signal: parts.signal, trouble });
@@ -63,21 +67,20 @@ async function holdAndKeep(job: FollowedJob, parts: JobKeepingParts, seen: numbe
   });
   try {
     const { record, tally } = job;
-    const { input } = stores;
     if (state === "cancelled") {
       const ended = () => tally.ended >= job.record.listed;
       await dropItems({ log, job: record, tally, signal, now, ended });
-    } else if (record.requeue.length > 0) await requeueItems({ log, input, job: record, tally, signal, now });
-    else {
-      const onLeftOut = (message: string) => job.trouble(message);
-      await submitItems({ log, stores, job: record, signal, onLeftOut });
+    } else if (stores && record.requeue.length > 0) {
+      await requeueItems({ log, input: stores.input, job: record, tally, signal, now });
+    } else if (stores) {
+      await submitItems({ log, stores, job: record, signal, onLeftOut: (message) => job.trouble(message) });
     }
   } catch (error) {
     if (signal.aborted) return;
     job.trouble(error);
     if (state === "cancelled" || !(error instanceof StoreUnavailableError || error instanceof InputError)) {
       await delay(holdMilliseconds, undefined, { signal: parts.signal }).catch(() => {});
-    } else await pauses.pause(DeqfleetError.messageOf(error));
+    } else await parts.pauses.pause(DeqfleetError.messageOf(error));
   } finally {
     unsubscribe();
     await held.release().catch(() => {});

@@ -152,7 +152,7 @@ export class JobRunner {
     });
     const sweeping = this.#sweep(stores);
     try {
-      this.#restoration = restoration(job.record, stores, () => job.pending);
+      if (stores) this.#restoration = restoration(job.record, stores, () => job.pending);
       this.#failures = 0;
       this.#trouble = null;
       this.#follow();
@@ -166,7 +166,7 @@ export class JobRunner {
       await this.#items.ended();
       await sweeping;
       if (job.over) await this.#sweep(stores);
-      await stores.close();
+      await stores?.close();
     }
   }
 
@@ -185,9 +185,9 @@ export class JobRunner {
   }
 
   /** Removes what killed writers left in the output: before the job and after it. */
-  async #sweep({ output }: JobStores): Promise<void> {
+  async #sweep(stores: JobStores | undefined): Promise<void> {
     try {
-      await output.sweep?.({ signal: this.#stop.signal });
+      await stores?.output.sweep?.({ signal: this.#stop.signal });
     } catch (error) {
       this.#job.trouble(error);
     }

@@ -29,9 +29,15 @@ export class StorePauses {
     this.#probes = 0;
   }
 
-  /** Opens the stores, however long that takes. @throws the signal's reason */
-  async open(open: () => Promise<JobStores>): Promise<JobStores> {
+  /**
+   * Opens the stores, however long that takes while the job needs them.
+   * @returns undefined if they cannot be opened and it does not: it was cancelled, or is at its end
+   * @throws the signal's reason, what the log throws
+   */
+  async open(open: () => Promise<JobStores>): Promise<JobStores | undefined> {
     const job = this.#job;
+    // Those of an earlier time are closed.
+    this.#stores = undefined;
     for (let attempt = 1; ; attempt++) {
       job.signal.throwIfAborted();
       try {
@@ -39,8 +45,31 @@ export class StorePauses {
         return this.#stores;
       } catch (error) {
         if (job.record.state === "active") await this.pause(DeqfleetError.messageOf(error));
-        await delay(probeDelay(attempt), undefined, { signal: job.signal });
+        await this.#whileNeeded(probeDelay(attempt));
+        if (!this.#needed) return undefined;
       }
+    }
+  }
+
+  get #needed(): boolean {
+    return !this.#job.over && this.#job.record.state !== "cancelled";
+  }
+
+  /** Waits, but no longer than the job needs its stores. @throws the signal's reason */
+  async #whileNeeded(milliseconds: number): Promise<void> {
+    const { signal } = this.#job;
+    const end = new AbortController();
+    const look = () => {
+      if (!this.#needed) end.abort();
+    };
+    const unsubscribe = this.#job.onChange(look);
+    look();
+    try {
+      await delay(milliseconds, undefined, { signal: AbortSignal.any([signal, end.signal]) });
+    } catch {
+      signal.throwIfAborted();
+    } finally {
+      unsubscribe();
     }
   }
 
