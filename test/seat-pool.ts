@@ -21,6 +21,7 @@ export class SeatPool implements WorkerPool {
   readonly #model: string;
   readonly #members: number;
   #free: number;
+  #given = 0;
   readonly #line: { readonly seats: number; readonly admit: () => void }[] = [];
   readonly #listeners = new Set<() => void>();
 
@@ -34,7 +35,8 @@ export class SeatPool implements WorkerPool {
     const release = await this.#sit(1, signal);
     const channel = { address: "seat" } as WorkerChannel;
     return {
-      worker: "seat",
+      // In turn, as many pictures as they have.
+      worker: `seat-${this.#given++ % this.#members}`,
       channel,
       host: noHost,
       lost: new AbortController().signal,

@@ -200,7 +200,7 @@ describe("runItem", () => {
   it.each([
     { of: "by several workers while others are restored", workers: ["v", "w"], others: true, times: 3 },
     { of: "by one while others are restored", workers: ["w"], others: true, times: 6 },
-    { of: "while none is restored", workers: ["v", "w"], others: false, times: 10 },
+    { of: "while none is restored", workers: ["v", "w"], others: false, times: 8 },
   ])(
     "fails an item that a store refuses $of, and can be used all the same",
     async ({ workers, others, times }) => {

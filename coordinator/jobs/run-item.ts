@@ -9,7 +9,6 @@
  * 3. Errors of deliveries are noted in the log of outcomes, so that whichever coordinator gives the item up knows all of them;
  *    so are deliveries that ended because a worker or a coordinator was told to stop, which count as no tries of the item.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { crashPoint } from "../../shared/crash-point.js";
 import {
   DeqfleetError,
@@ -98,7 +97,7 @@ export interface ItemContext {
   readonly log: Pick<JobLog, "record" | "bury">;
   readonly tally: Tally;
   /** Default: a second to a minute. */
-  readonly retryTimes?: RetryTimes;
+  readonly retryTimes?: RetryTimes | undefined;
   /** @throws also {@link ItemWithdrawn} */
   readonly restore: (item: WorkItem, how: Restoring) => Promise<RestoredItem>;
   /** Aborts when this coordinator is to end: what it has in hand is given back. */
@@ -214,11 +213,7 @@ export async function runItem(taken: TakenItem, context: ItemContext): Promise<v
           return end({ status: "failed", errors: [...errors, told] });
         }
         context.onWait();
-        if (error instanceof StoreUnavailableError) {
-          await context.pause(message);
-          const wait = refusals.waits > 0 ? backoff(refusals.waits, shortest, longest) : 0;
-          await delay(wait, undefined, { signal }).catch(() => {});
-        }
+        if (error instanceof StoreUnavailableError) await context.pause(message);
         continue;
       }
       const all = [...errors, message];

@@ -12,13 +12,11 @@ export interface RefusalContext {
 /**
  * Refusals after which the object is at fault, if the stores can be used from here and
  * - other pictures were restored meanwhile, and more than one worker was refused it;
- * - other pictures were restored meanwhile, and it may have been the same worker each time: it alone may not reach the store;
- * - none was restored meanwhile: perhaps no worker reaches the store.
+ * - other pictures were restored meanwhile, and it was the same worker each time: that one alone may not reach the store;
+ * - none was restored meanwhile: perhaps no worker reaches the store. Pauses grow then, and the last refusal comes two minutes
+ *   after the first.
  */
-const refusalsEnough = { byWorkers: 3, byOne: 6, alone: 10 };
-
-/** Waits between attempts grow from this refusal on: without other pictures to go by, the last comes minutes after the first. */
-const refusalsAtOnce = 3;
+const refusalsEnough = { byWorkers: 3, byOne: 6, alone: 8 };
 
 /** The refusals of one delivery. */
 export class StoreRefusals {
@@ -33,11 +31,6 @@ export class StoreRefusals {
 
   get count(): number {
     return this.#count;
-  }
-
-  /** How many attempts ago waits began to grow; 0 while there are none. */
-  get waits(): number {
-    return Math.max(0, this.#count - refusalsAtOnce + 1);
   }
 
   /**
