@@ -2,6 +2,7 @@
 
 import type { CoordinatorSettings } from "../shared/config/coordinator-settings.js";
 import type { ApiAccess } from "../shared/config/security-settings.js";
+import { RetryableError } from "../shared/errors.js";
 import { LocatedFiles } from "../shared/restore/located-files.js";
 import { bearerAuthentication, limitConcurrency, readTokens } from "../shared/security/api-access.js";
 import type { TransportSecurity } from "../shared/security/transport-security.js";
@@ -71,7 +72,7 @@ export async function startJobs({
   let open: GrpcServer | undefined;
   let apiPort: number | null = null;
   const close = async () => {
-    stopping.abort();
+    stopping.abort(new RetryableError("the coordinator is stopping"));
     open?.close();
     await engine.close();
     await files.close();

@@ -105,7 +105,8 @@ export interface JobLog {
   exhume(name: string, indices: readonly number[]): Promise<void>;
   /**
    * Holds a name for this process while it lives and is responsive: one coordinator lists a job at a time.
-   * @returns undefined if another process holds it; else `lost`, which aborts once it no longer does, and `release`
+   * @returns undefined if another process holds it; else `lost`, which aborts with a RetryableError once it no longer does, and
+   *   `release`
    */
   hold(name: string): Promise<{ readonly lost: AbortSignal; release(): Promise<void> } | undefined>;
   close(): Promise<void>;

@@ -11,7 +11,7 @@
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { DeqfleetError, FatalError, InputError } from "../../../shared/errors.js";
+import { DeqfleetError, FatalError, InputError, RetryableError } from "../../../shared/errors.js";
 import type { JobRecord } from "../../../shared/jobs/job.js";
 import { type ItemOutcome, itemOutcomeSchema, type WorkItem } from "../../../shared/jobs/work-item.js";
 import { makeFolder } from "../../../shared/make-folder.js";
@@ -212,7 +212,7 @@ export class EmbeddedLog implements JobLog {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(new RetryableError(`the log in ${this.#folder} is closed`));
     await this.#queues.close();
     await this.#outcomes.close();
     await this.#letters.close();

@@ -5,7 +5,7 @@
  */
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { RetryableError } from "../../../shared/errors.js";
+import { DeqfleetError, RetryableError } from "../../../shared/errors.js";
 import type { KeyBucket } from "./key-bucket.js";
 
 /** Of the lifetime: a holder gives itself up before the broker does. */
@@ -66,8 +66,13 @@ export class Lease {
   #lastUntil(askedAt: number): void {
     clearTimeout(this.#deadline);
     const left = askedAt + lostAfter * this.#lifetimeMilliseconds - performance.now();
-    this.#deadline = setTimeout(() => this.#lost.abort(), Math.max(0, left));
+    this.#deadline = setTimeout(() => this.#lose("it could not be renewed in time"), Math.max(0, left));
     this.#deadline.unref();
+  }
+
+  /** Whatever was done under the name may be done again, by whoever holds it then. */
+  #lose(reason: string): void {
+    this.#lost.abort(new RetryableError(`this process no longer holds ${this.#name}: ${reason}`));
   }
 
   async #renew(): Promise<void> {
@@ -79,12 +84,12 @@ export class Lease {
       const askedAt = performance.now();
       try {
         const revision = await this.#bucket.put(this.#name, holder(), this.#revision);
-        if (revision === undefined) return this.#lost.abort();
+        if (revision === undefined) return this.#lose("another may have taken it");
         this.#revision = revision;
         if (!signal.aborted && !this.#lost.signal.aborted) this.#lastUntil(askedAt);
       } catch (error) {
         // Tried again until the time is over.
-        if (!(error instanceof RetryableError)) return this.#lost.abort();
+        if (!(error instanceof RetryableError)) return this.#lose(DeqfleetError.messageOf(error));
       }
     }
   }

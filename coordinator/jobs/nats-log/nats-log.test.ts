@@ -123,6 +123,19 @@ describe("the streams of the NATS log", () => {
   });
 });
 
+describe("a name that is held", () => {
+  it("and is lost says so as something that may be tried again", async () => {
+    const log = await opened(settings({ prefix: "lost" }), { holdMilliseconds: 1000 });
+    const connection = await connect({ servers: server.url });
+    onTestFinished(() => connection.close());
+    const held = await log.hold("photos");
+    await (await connection.jetstream().views.kv("lost-holds")).put("photos", "another");
+    await expect.poll(() => held?.lost.aborted, { timeout: 5000 }).toBe(true);
+    expect(held?.lost.reason).toBeInstanceOf(RetryableError);
+    expect(held?.lost.reason.message).toBe("this process no longer holds photos: another may have taken it");
+  });
+});
+
 describe("reaching the broker", () => {
   it("is refused at an address where none listens, to be tried again", async () => {
     const opening = NatsLog.open(settings({ servers: ["nats://127.0.0.1:1"] }));
