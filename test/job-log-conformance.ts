@@ -1,7 +1,8 @@
 /** What every job log has to do. Run against each of them: embedded-log.test.ts, nats-log.test.ts. */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { InputError } from "../shared/errors.js";
+import type { JobLog } from "../coordinator/jobs/job-log.js";
+import { InputError, RetryableError } from "../shared/errors.js";
 import type { JobRecord } from "../shared/jobs/job.js";
 import { type LogPlace, openLog } from "./job-log-process.js";
 import { jobLogProcessConformance } from "./job-log-process-conformance.js";
@@ -19,6 +20,13 @@ import {
 import { deadLetter, itemOutcome, jobRecord, workItem, workItems } from "./job-samples.js";
 
 const { signal } = new AbortController();
+
+/** @returns the job as it was last */
+async function remove(log: JobLog, of: string): Promise<JobRecord> {
+  const job = await log.update(of, (present) => ({ ...present, deleting: true }));
+  await log.remove(job, signal);
+  return job;
+}
 
 /**
  * @param newPlace a place no log has used
@@ -102,12 +110,12 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
         await log.bury(of, deadLetter(7, "a"));
         await first.settle();
       }
-      await log.remove(name);
+      const removed = await remove(log, name);
       expect((await log.list()).map(({ spec }) => spec.name)).toEqual(["other"]);
       expect(await log.get(name)).toBeUndefined();
       await expect(log.update(name, (job) => job)).rejects.toThrow(InputError);
-      await log.remove(name);
-      await log.remove("nobody");
+      await log.remove(removed, signal);
+      await log.remove(jobRecord("nobody", { deleting: true }), signal);
 
       const again = at("2026-01-02T00:00:00.000Z");
       expect(await log.create(again)).toEqual({ created: true, job: again });
@@ -126,12 +134,34 @@ export function jobLogConformance(newPlace: () => Promise<LogPlace>, shared: boo
       expect(await outcomesOf(log, "other")).toEqual([itemOutcome(0)]);
       expect(await collected(log.deadLetters("other"))).toEqual([deadLetter(7, "a")]);
       expect(await log.backlog("other")).toEqual({ queued: 1, taken: 1 });
-      await log.remove("other");
+      await remove(log, "other");
       await log.close();
       const reopened = await openLog(place);
       expect(await reopened.list()).toEqual([again]);
       expect((await outcomesOf(reopened)).map(({ index }) => index)).toEqual([1]);
       expect(await outcomesOf(reopened, "other")).toEqual([]);
+    });
+
+    it("stay, with all that is kept of them, where the removal is of an earlier one, or not the caller's any more", async () => {
+      const log = await newLog();
+      await log.create(jobRecord(name, { createdAt: "2026-01-01T00:00:00.000Z" }));
+      const removed = await remove(log, name);
+      const again = jobRecord(name, { createdAt: "2026-01-02T00:00:00.000Z" });
+      await log.create(again);
+      await log.publish(name, workItems(0, 2));
+      await log.record(name, itemOutcome(0));
+      await log.bury(name, deadLetter(7, "a"));
+
+      await expect(log.remove(removed, signal)).rejects.toThrow(InputError);
+      await expect(log.remove(again, signal)).rejects.toThrow(InputError);
+      const lost = AbortSignal.abort(new RetryableError("another has it"));
+      const deleting = await log.update(name, (job) => ({ ...job, deleting: true }));
+      await expect(log.remove(deleting, lost)).rejects.toThrow("another has it");
+
+      expect(await log.list()).toEqual([deleting]);
+      expect(await log.backlog(name)).toEqual({ queued: 2, taken: 0 });
+      expect(await outcomesOf(log)).toEqual([itemOutcome(0)]);
+      expect(await collected(log.deadLetters(name))).toEqual([deadLetter(7, "a")]);
     });
 
     it("need not be there to be watched, nor change for the watch to end", async () => {

@@ -26,6 +26,19 @@ export function beingDeleted(job: JobRecord, now: Date): JobRecord | undefined {
 }
 
 /**
+ * Whether there is a job left to remove.
+ * @param present what the log holds under its name
+ * @throws InputError if that is another job, or one whose deletion has not begun
+ */
+export function mayRemove(present: JobRecord | undefined, job: JobRecord): present is JobRecord {
+  if (present && !(present.deleting && present.createdAt === job.createdAt)) {
+    const { name } = job.spec;
+    throw new InputError(`job ${name} was deleted and submitted again meanwhile; the new one stays`);
+  }
+  return present !== undefined;
+}
+
+/**
  * Deletes a job. Its name is free then.
  * @throws JobNotEndedError, InputError if there is none, RetryableError if another coordinator is at it or the log is
  *   unreachable
@@ -34,9 +47,8 @@ export async function deleteJob(log: JobLog, name: string, now: Date): Promise<v
   const held = await log.hold(name);
   if (!held) throw new RetryableError(`another coordinator is at work on job ${name}; try again`);
   try {
-    await log.update(name, (job) => beingDeleted(job, now));
-    held.lost.throwIfAborted();
-    await log.remove(name);
+    const job = await log.update(name, (present) => beingDeleted(present, now));
+    await log.remove(job, held.lost);
   } finally {
     // It is free after a while in any case.
     await held.release().catch(() => {});

@@ -60,10 +60,13 @@ export interface JobLog {
    */
   update(name: string, change: (job: JobRecord) => JobRecord | undefined): Promise<JobRecord>;
   /**
-   * Removes a job and all that is kept of it, its record last; of one that is not there whatever is left. Another one of its name
-   * begins anew. Nobody may be at work on it.
+   * Removes a job whose deletion has begun and all that is kept of it, its record last; does nothing if there is none of its name.
+   * Another one of its name begins anew. Nobody may be at work on it.
+   * @param job as its record was: one of its name that was created later stays, with all that is kept of it
+   * @param signal aborts when somebody else may remove it
+   * @throws InputError if the log holds another one, the signal's reason
    */
-  remove(name: string): Promise<void>;
+  remove(job: JobRecord, signal: AbortSignal): Promise<void>;
   /**
    * Every job as it is now, then its changes (not its removal), until the signal aborts (then it ends without an error). Of changes that follow
    * each other faster than they are read, the earlier ones may be left out.

@@ -16,6 +16,7 @@ import type { JobRecord } from "../../../shared/jobs/job.js";
 import { type ItemOutcome, itemOutcomeSchema, type WorkItem } from "../../../shared/jobs/work-item.js";
 import { makeFolder } from "../../../shared/make-folder.js";
 import { syncFolder } from "../../../shared/sync-folder.js";
+import { mayRemove } from "../delete-job.js";
 import type { DeadLetter, JobLog, TakenItem } from "../job-log.js";
 import { checkedJobName } from "../job-name.js";
 import { DeadLetters } from "./dead-letters.js";
@@ -119,7 +120,10 @@ export class EmbeddedLog implements JobLog {
     return this.#jobs.update(name, change);
   }
 
-  async remove(name: string): Promise<void> {
+  async remove(job: JobRecord, signal: AbortSignal): Promise<void> {
+    const { name } = job.spec;
+    signal.throwIfAborted();
+    if (!mayRemove(this.#jobs.get(name), job)) return;
     const folder = join(this.#folder, "jobs", checkedJobName(name));
     await this.#queues.forget(name);
     await this.#outcomes.forget(name);

@@ -109,11 +109,10 @@ export class ItemStream {
     }
   }
 
-  /** Drops all items of a job, those that are taken, too, and what is known of them. */
-  async remove(job: string): Promise<void> {
+  /** Forgets what of a job's items was taken and settled. */
+  async forget(job: string): Promise<void> {
     this.#consumers.delete(job);
-    await this.#broker.ask(`removing items of ${job}`, async () => {
-      await this.#broker.jsm.streams.purge(this.#stream, { filter: `${this.#subjects}.${job}` });
+    await this.#broker.ask(`removing the consumer of ${job}`, async () => {
       try {
         await this.#broker.jsm.consumers.delete(this.#stream, job);
       } catch (error) {

@@ -1,6 +1,7 @@
 /** The records of all jobs: a bucket in which a change replaces only the record that it was made from. */
 import { DeqfleetError, FatalError, InputError } from "../../../shared/errors.js";
 import { type JobRecord, jobRecordSchema } from "../../../shared/jobs/job.js";
+import { mayRemove } from "../delete-job.js";
 import type { UnreadableJob } from "../job-log.js";
 import { checkedJobName } from "../job-name.js";
 import type { Entry, KeyBucket } from "./key-bucket.js";
@@ -64,10 +65,12 @@ export class JobRecords {
     }
   }
 
-  async remove(name: string): Promise<void> {
+  /** @throws InputError if there is another one of its name */
+  async remove(job: JobRecord): Promise<void> {
+    const { name } = job.spec;
     for (;;) {
       const present = await this.#bucket.get(name);
-      if (present?.value === undefined) break;
+      if (present?.value === undefined || !mayRemove(this.#read(present), job)) break;
       if ((await this.#bucket.remove(name, present.revision)) !== undefined) break;
     }
     this.#born.delete(name);

@@ -28,6 +28,7 @@ import { ItemStream } from "./item-stream.js";
 import { JobRecords } from "./job-records.js";
 import { KeyBucket } from "./key-bucket.js";
 import { Lease } from "./lease.js";
+import { removeJob } from "./remove-job.js";
 import { json, parsed } from "./stored.js";
 import { readStream } from "./stream-reader.js";
 
@@ -144,17 +145,15 @@ export class NatsLog implements JobLog {
     return this.#jobs.update(name, change);
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#items.remove(checkedJobName(name));
-    for (const [stream, filter] of [
-      ["outcomes", `${this.#prefix}.outcomes.${name}`],
-      ["dead", this.#letters(name, "*")],
-    ]) {
-      await this.#broker.ask(`removing ${filter}`, () =>
-        this.#broker.jsm.streams.purge(`${this.#prefix}-${stream}`, { filter }),
-      );
-    }
-    await this.#jobs.remove(name);
+  async remove(job: JobRecord, signal: AbortSignal): Promise<void> {
+    const name = checkedJobName(job.spec.name);
+    const subjects = [
+      { stream: `${this.#prefix}-items`, filter: `${this.#prefix}.items.${name}` },
+      { stream: `${this.#prefix}-outcomes`, filter: `${this.#prefix}.outcomes.${name}` },
+      { stream: `${this.#prefix}-dead`, filter: this.#letters(name, "*") },
+    ];
+    const where = { broker: this.#broker, records: this.#jobs, items: this.#items, subjects };
+    await removeJob(where, job, signal);
   }
 
   watch(signal: AbortSignal, unreadable?: (job: UnreadableJob) => void): AsyncIterable<JobRecord> {
