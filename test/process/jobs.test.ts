@@ -125,12 +125,12 @@ describe("a job", () => {
       "4",
       "--simulate",
       "--steps",
-      "6",
+      "12",
       "--model",
       slow,
     ];
     await deqfleet(...job, ...restoration, ...at, "--max-deliveries", "1");
-    const worker = () => cluster.worker([coordinator.address], slow, "--grace", "3");
+    const worker = () => cluster.worker([coordinator.address], slow, "--grace", "6");
 
     const stopped = worker();
     await coordinator.process.prints(/begun by/);
