@@ -68,7 +68,10 @@ export async function serveWorker(
       });
     },
     OpenSlice: (call) => {
-      void serveSlice(call, engine, exchanges, slices++, work);
+      serveSlice(call, engine, exchanges, slices++, work).catch((error: unknown) => {
+        // One slice's failure, however unforeseen, is not that of all others this process holds.
+        call.emit("error", { code: status.INTERNAL, details: DeqfleetError.messageOf(error) });
+      });
     },
     MeasureCosts: (call, reply) => {
       const { seconds, height, width } = call.request;

@@ -2,11 +2,12 @@
  * One open slice on a worker: reads commands from the coordinator, has the engine perform them, and answers each with
  * one event.
  */
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { ClientReadableStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { Span } from "@opentelemetry/api";
 import { DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
 import type { TimedPart } from "../shared/telemetry/timed-parts.js";
 import { addParts, markFailed, withinTrace, withSpan } from "../shared/telemetry/tracing.js";
+import { addressSchema } from "../shared/wire/address.js";
 import { decodeChain } from "../shared/wire/chain-codec.js";
 import { encodeFailure } from "../shared/wire/failure-codec.js";
 import { FrameReader, FrameWriter } from "../shared/wire/frame-stream.js";
@@ -24,6 +25,23 @@ import type { OpenWork, Piece } from "./open-work.js";
 
 type OpenSliceCall = ServerWritableStream<OpenSliceRequest__Output, SliceEvent>;
 type Reader = FrameReader<SliceCommand__Output>;
+
+/**
+ * Anybody can send one: a browsing client, or a coordinator whose request has other fields.
+ * @throws InputError if it is of another protocol, or names no address to come to for commands
+ */
+function checkRequest(request: OpenSliceRequest__Output): void {
+  if (request.protocolVersion !== protocolVersion) {
+    throw new InputError(
+      `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
+    );
+  }
+  if (!addressSchema.safeParse(request.exchangeAddress).success) {
+    throw new InputError(
+      `the slice's commands are to be fetched from "${request.exchangeAddress}", which is no HOST:PORT`,
+    );
+  }
+}
 
 /** Reads the slice's tensors and opens it in the engine. @returns whether its lane was found */
 async function setUp(
@@ -145,24 +163,22 @@ async function serve(
     return closing;
   };
   let opened = false;
-  const commands = exchanges
-    .to(request.exchangeAddress)
-    .followSlice({ token: request.token }, { deadline: deadlineIn(sliceCallMilliseconds) });
+  let commands: ClientReadableStream<SliceCommand__Output> | undefined;
   call.on("cancelled", () => {
-    commands.cancel();
+    commands?.cancel();
     // A whole chain may be under way, which nobody waits for any more.
     if (opened) void close();
   });
-  const reader: Reader = new FrameReader(commands);
   let piece: Piece | undefined;
   let failure: string | undefined;
   try {
     piece = work.begin("slice");
-    if (request.protocolVersion !== protocolVersion) {
-      throw new InputError(
-        `the coordinator speaks protocol ${request.protocolVersion}, this worker ${protocolVersion}: install the same version of deqfleet on both`,
-      );
-    }
+    checkRequest(request);
+    // gRPC throws at once where it cannot make sense of an address.
+    commands = exchanges
+      .to(request.exchangeAddress)
+      .followSlice({ token: request.token }, { deadline: deadlineIn(sliceCallMilliseconds) });
+    const reader: Reader = new FrameReader(commands);
     const lane = await setUp(engine, slice, request, reader);
     opened = true;
     await writer.write([{ opened: { lane } }]);
@@ -180,7 +196,7 @@ async function serve(
     // If the stream itself is broken, nobody is left to tell.
     await writer.write([{ failure: encodeFailure(error) }]).catch(() => {});
   } finally {
-    commands.cancel();
+    commands?.cancel();
     call.end();
     const rounds = opened ? await close() : [];
     addParts(rounds);
