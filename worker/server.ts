@@ -4,7 +4,9 @@ import { promisify } from "node:util";
 import { Server, type ServerCredentials, status } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
+import { checkCanvas } from "../shared/chain/canvas-limit.js";
 import { DeqfleetError, FatalError } from "../shared/errors.js";
+import type { PictureSize } from "../shared/operators/task.js";
 import { insecureTransport, type TransportSecurity } from "../shared/security/transport-security.js";
 import { version } from "../shared/version.js";
 import type { WorkerHandlers } from "../shared/wire/generated/deqfleet/v1/Worker.js";
@@ -20,6 +22,17 @@ export const workerServiceName = "deqfleet.v1.Worker";
 
 /** Measuring holds up whatever else there is to do. */
 const mostSeconds = 60;
+
+/** Bounded before it is asked of the engine, which makes memory for it. @returns what is wrong with it */
+function wrongSize(size: PictureSize): string | undefined {
+  if (size.height < 1 || size.width < 1) return `a picture of ${size.height}x${size.width} (HxW) cannot be`;
+  try {
+    checkCanvas(size);
+    return undefined;
+  } catch (error) {
+    return DeqfleetError.messageOf(error);
+  }
+}
 
 /** A listening worker. */
 export interface WorkerServer {
@@ -74,13 +87,16 @@ export async function serveWorker(
       });
     },
     MeasureCosts: (call, reply) => {
-      const { seconds, height, width } = call.request;
-      engine
-        .perform({ kind: "measure", seconds: Math.min(seconds, mostSeconds), size: { height, width } })
-        .then(
-          (costs) => reply(null, { costs: [...costs] }),
-          (error: unknown) => reply({ code: status.INTERNAL, details: DeqfleetError.messageOf(error) }),
-        );
+      const { seconds, ...size } = call.request;
+      const wrong = wrongSize(size);
+      if (wrong) {
+        reply({ code: status.INVALID_ARGUMENT, details: wrong });
+        return;
+      }
+      engine.perform({ kind: "measure", seconds: Math.min(seconds, mostSeconds), size }).then(
+        (costs) => reply(null, { costs: [...costs] }),
+        (error: unknown) => reply({ code: status.INTERNAL, details: DeqfleetError.messageOf(error) }),
+      );
     },
     RestorePicture: (call, reply) => serveRestorePicture(call, reply, engine, work),
   };

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { methodNames } from "../chain/method.js";
 import { timestepSpacings } from "../diffusion/noise-schedule.js";
-import { InputError } from "../errors.js";
+import { InputError, PictureError } from "../errors.js";
 import { blurTasks } from "../operators/blur-kernels.js";
 import type { TaskSettings } from "../operators/task.js";
 import { type ChainSettings, decodeChain, encodeChain } from "./chain-codec.js";
@@ -51,7 +51,7 @@ const chains: fc.Arbitrary<ChainSettings> = fc.record({
   }),
   method: fc.constantFrom(...methodNames),
   task: tasks,
-  canvas: fc.record({ height: fc.integer({ min: 1, max: 8192 }), width: fc.integer({ min: 1, max: 8192 }) }),
+  canvas: fc.record({ height: fc.integer({ min: 1, max: 7680 }), width: fc.integer({ min: 1, max: 7680 }) }),
 });
 
 it("any chain's settings come back over the wire", () => {
@@ -86,6 +86,12 @@ describe("decodeChain refuses", () => {
   ])("a wrong %s, naming it", (name, change) => {
     expect(() => decodeChain({ ...good, ...change })).toThrow(InputError);
     expect(() => decodeChain({ ...good, ...change })).toThrow(name);
+  });
+
+  it("a canvas that no slice can hold, as the fault of this picture alone", () => {
+    const huge = { ...good, height: 65_536, width: 65_536 };
+    expect(() => decodeChain(huge)).toThrow(PictureError);
+    expect(() => decodeChain(huge)).toThrow(/65536x65536 \(HxW\) is 4294967296 pixels/);
   });
 
   it.each(["", "{", '{"task":"sharpen"}', '{"task":"colorize","scale":2}'])("the task %j", (taskJson) => {

@@ -1,5 +1,6 @@
 /** Chains as messages: settings only; tensors follow separately. */
 import { z } from "zod";
+import { checkCanvas } from "../chain/canvas-limit.js";
 import { methodNames } from "../chain/method.js";
 import type { ChainSpec } from "../chain/slice-host.js";
 import { timestepSpacings } from "../diffusion/noise-schedule.js";
@@ -45,12 +46,13 @@ function decodeTask(json: string): ChainSettings["task"] {
   }
 }
 
-/** The message's settings. @throws InputError if they are not valid */
+/** The message's settings. @throws InputError if they are not valid, PictureError if no slice can hold such a canvas */
 export function decodeChain(message: Chain__Output): ChainSettings {
   const chain = chainSchema.safeParse(message);
   if (!chain.success)
     throw new InputError(`the chain's settings are not valid: ${z.prettifyError(chain.error)}`);
   const { pictureId, seed, method, steps, start, spacing, etw, nw, height, width } = chain.data;
+  checkCanvas({ height, width });
   const task = decodeTask(message.taskJson);
   return {
     pictureId,

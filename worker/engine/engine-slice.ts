@@ -35,6 +35,7 @@ import { SerialChain } from "./serial-chain.js";
 import { SliceBuffer } from "./slice-buffer.js";
 import { SliceJacobians } from "./slice-jacobians.js";
 import { writeOffsets, writeStartingStates } from "./starting-states.js";
+import { checkCorrection } from "./tensor-lengths.js";
 
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
@@ -117,6 +118,7 @@ export class EngineSlice implements Slice {
 
   async round(command: RoundCommand): Promise<RoundReport> {
     const started = now();
+    checkCorrection(command.correction, this.#spec.chain);
     const { begin, end } = this.#spec;
     const { correctFrom, evaluateFrom, evaluateTo } = command;
     const buffer = await this.#opened();

@@ -77,6 +77,12 @@ describe("measureCalls", () => {
     expect(none.batches).toEqual([]);
   });
 
+  it("asks for no more memory at once than a slice may hold", async () => {
+    const { network, now, batches } = timedNetwork(() => 0);
+    await measureCalls(network, 1, now, { height: 7000, width: 7000 });
+    expect(new Set(batches.map(({ batch }) => batch))).toEqual(new Set([1]));
+  });
+
   it("ends at the largest batch", async () => {
     const { network, now, batches } = timedNetwork(() => 0);
     await measureCalls(network, 1, now);

@@ -1,4 +1,5 @@
 /** What network calls cost here: measured once before the first work, and on every call of the work itself. */
+import { mostCanvasPixels } from "../../shared/chain/canvas-limit.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { PictureSize } from "../../shared/operators/task.js";
@@ -119,7 +120,8 @@ const callsEach = 3;
 const largestBatch = 16;
 
 /**
- * Measures batches of 1, 2, 4, ... 16, as far as the time reaches: the next is begun only if it should end in time.
+ * Measures batches of 1, 2, 4, ... 16, as far as the time and the memory of a slice reach: the next is begun only if it should
+ * end in time.
  * @param seconds none are spent if this is 0
  * @param size of the states; default: the network's own, or 64x64
  */
@@ -130,10 +132,12 @@ export async function measureCalls(
   size: PictureSize = measuredSize(network.card),
 ): Promise<void> {
   if (seconds <= 0) return;
-  const numbers = 3 * size.height * size.width;
+  const pixels = size.height * size.width;
+  const numbers = 3 * pixels;
+  const most = Math.min(largestBatch, Math.floor(mostCanvasPixels / pixels));
   const end = now() + 1000 * seconds;
   let expected = 0;
-  for (let batch = 1; batch <= largestBatch && now() + expected <= end; batch *= 2) {
+  for (let batch = 1; batch <= most && now() + expected <= end; batch *= 2) {
     const started = now();
     const timesteps = Array.from({ length: batch }, (_, i) => 999 - i);
     const out = new Float32Array(batch * numbers);

@@ -10,6 +10,7 @@ import { ChainBatcher } from "./chain-batcher.js";
 import { EngineSlice } from "./engine-slice.js";
 import type { NoiseEstimator } from "./network.js";
 import { SerialChain } from "./serial-chain.js";
+import { checkTensors } from "./tensor-lengths.js";
 
 /** Operators whose kernels are kept: pictures of one dataset mostly share one. */
 const keptOperators = 4;
@@ -35,20 +36,23 @@ export class SliceEngine {
   }
 
   /**
-   * @throws InputError if the task does not fit the canvas
+   * @throws InputError if the task or a tensor does not fit the canvas
    */
   async open(spec: SliceSpec): Promise<EngineSlice> {
+    checkTensors(spec);
     return new EngineSlice(spec, this.network, await this.#operator(spec), this.#pool, this.#batcher);
   }
 
   /**
    * Runs a chain from its start to its end, beside others.
    * @param signal takes it out of the batch
-   * @throws PictureError if its numbers are not finite, RetryableError if it was taken out
+   * @throws InputError if the task or a tensor does not fit the canvas, PictureError if its numbers are not finite,
+   *   RetryableError if it was taken out
    */
   async solve(chain: ChainSpec, signal: AbortSignal): Promise<SerialReport> {
     const started = performance.now() / 1000;
     const spec = { chain, begin: 0, end: chain.schedule.steps, seeds: undefined };
+    checkTensors(spec);
     const serial = await SerialChain.begin(spec, await this.#operator(spec), this.#pool);
     const running = this.#batcher.run(serial, started);
     const drop = () => this.#batcher.drop(serial);
