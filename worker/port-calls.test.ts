@@ -1,5 +1,5 @@
 /** Calls over a real message port. */
-import { MessageChannel } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { afterEach, expect, it } from "vitest";
 import { InputError, PictureError, RetryableError } from "../shared/errors.js";
 import { PortCalls, serveCalls } from "./port-calls.js";
@@ -70,4 +70,40 @@ it("fails all calls once the other end is gone", async () => {
   calls.fail(new RetryableError("gone"));
   await expect(waiting).rejects.toThrow("gone");
   await expect(calls.call(null, never)).rejects.toThrow("gone");
+});
+
+/** A thread that makes two calls by hand and waits for their answers until it is ended. */
+const callingThread = `
+  const { workerData: port } = require("node:worker_threads");
+  for (const call of [0, 1]) port.postMessage({ call, argument: call });
+  port.on("message", () => {});
+`;
+
+it("what a thread asked for is aborted when the thread ends without a word", async () => {
+  const { port1, port2 } = new MessageChannel();
+  closing.push(() => port1.close());
+  let begin: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const aborted = new Set<number>();
+  const ends: Promise<void>[] = [];
+  serveCalls<number, void>(port1, async (argument, signal) => {
+    const end = new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => {
+        aborted.add(argument);
+        resolve();
+      });
+    });
+    ends.push(end);
+    if (ends.length === 2) begin();
+    await end;
+    throw new RetryableError("nobody hears this any more");
+  });
+  const thread = new Worker(callingThread, { eval: true, workerData: port2, transferList: [port2] });
+  await begun;
+  expect(aborted.size).toBe(0);
+  await thread.terminate();
+  await Promise.all(ends);
+  expect(aborted).toEqual(new Set([0, 1]));
 });

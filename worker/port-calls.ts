@@ -82,8 +82,8 @@ const asForeseen = (error: unknown): unknown =>
   error instanceof DeqfleetError ? error : new PictureError(DeqfleetError.messageOf(error), { cause: error });
 
 /**
- * Serves the other end.
- * @param handle its signal aborts when nobody waits for the result any more
+ * Serves the other end, until it is gone.
+ * @param handle its signal aborts when nobody waits for the result any more: the call was cancelled, or the port has closed
  * @param transferOf buffers of a result to hand over instead of copying them
  */
 export function serveCalls<Argument, Result>(
@@ -108,5 +108,9 @@ export function serveCalls<Argument, Result>(
   port.on("message", (request: Request<Argument>) => {
     if ("cancelled" in request) running.get(request.call)?.abort();
     else void serve(request.call, request.argument);
+  });
+  // The other end is gone, perhaps without a word (out of memory): nobody is left to cancel what it asked for.
+  port.on("close", () => {
+    for (const controller of running.values()) controller.abort();
   });
 }
