@@ -2,22 +2,15 @@
 import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { NetworkCard } from "../shared/chain/network-card.js";
-import {
-  type DeqfleetError,
-  type ErrorKind,
-  FatalError,
-  InputError,
-  PictureError,
-  RetryableError,
-} from "../shared/errors.js";
+import { FatalError, RetryableError } from "../shared/errors.js";
 import type { CostPoint } from "../shared/fleet/cost-point.js";
 import { declineRuntimeTelemetry } from "../shared/onnx/decline-telemetry.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
+import { decodeFailure } from "../shared/wire/failure-codec.js";
 import type { WireTotal } from "../shared/wire/wire-traffic.js";
 import {
   type EngineConnection,
-  type EngineFailure,
   type EngineMemory,
   type EngineMessage,
   type EngineOptions,
@@ -31,15 +24,6 @@ import { PictureThread } from "./picture-thread.js";
 
 /** The engine always runs as built: a thread is started from a file. */
 const threadEntry = fileURLToPath(new URL("dist/worker/engine/thread-main.js", packageRoot));
-
-const errorClasses: Readonly<Record<ErrorKind, new (message: string) => DeqfleetError>> = {
-  input: InputError,
-  picture: PictureError,
-  retryable: RetryableError,
-  fatal: FatalError,
-};
-
-const errorOf = ({ kind, message }: EngineFailure): DeqfleetError => new errorClasses[kind](message);
 
 interface Waiting {
   resolve(result: EngineResults[keyof EngineResults]): void;
@@ -98,7 +82,7 @@ export class EngineThread implements Engine {
         else
           reject(
             message.type === "unusable"
-              ? errorOf(message.failure)
+              ? decodeFailure(message.failure)
               : new Error("the engine spoke out of turn"),
           );
       });
@@ -153,7 +137,7 @@ export class EngineThread implements Engine {
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (message.type === "done") waiting?.resolve(message.result);
-    else waiting?.reject(errorOf(message.failure));
+    else waiting?.reject(decodeFailure(message.failure));
   }
 
   #abandon(cause: Error): void {

@@ -77,9 +77,16 @@ export class PortCalls<Argument, Result> {
   }
 }
 
-/** Anything unforeseen fails the picture, not the fleet. */
-const asForeseen = (error: unknown): unknown =>
-  error instanceof DeqfleetError ? error : new PictureError(DeqfleetError.messageOf(error), { cause: error });
+/**
+ * What another thread is told of an error. Anything unforeseen (out of memory in the runtime, a graph that does not run) fails the
+ * picture, not the fleet.
+ */
+export const threadFailure = (error: unknown): Failure =>
+  encodeFailure(
+    error instanceof DeqfleetError
+      ? error
+      : new PictureError(DeqfleetError.messageOf(error), { cause: error }),
+  );
 
 /**
  * Serves the other end, until it is gone.
@@ -99,7 +106,7 @@ export function serveCalls<Argument, Result>(
       const result = await handle(argument, controller.signal);
       port.postMessage({ call, result } satisfies Answer<Result>, transferOf(result));
     } catch (error) {
-      const failure = encodeFailure(asForeseen(error));
+      const failure = threadFailure(error);
       port.postMessage({ call, failure } satisfies Answer<Result>);
     } finally {
       running.delete(call);

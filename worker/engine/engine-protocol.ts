@@ -10,11 +10,11 @@ import type {
   SliceSpec,
   StepRun,
 } from "../../shared/chain/slice-host.js";
-import type { ErrorKind } from "../../shared/errors.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import type { TimedPart } from "../../shared/telemetry/timed-parts.js";
+import type { Failure } from "../../shared/wire/generated/deqfleet/v1/Failure.js";
 import type { MovedHeader } from "../../shared/wire/moved-codec.js";
 import type { WireTotal } from "../../shared/wire/wire-traffic.js";
 import type { CallTotals } from "./measured-network.js";
@@ -108,12 +108,6 @@ export interface EngineConnection {
   readonly chains: MessagePort;
 }
 
-/** An error that crossed the thread border. */
-export interface EngineFailure {
-  readonly kind: ErrorKind;
-  readonly message: string;
-}
-
 /** Bytes that the engine's thread holds, beyond the sessions of the runtime. */
 export interface EngineMemory {
   /** States, kernels, tensors on their way. */
@@ -133,6 +127,6 @@ export type EngineMessage =
       /** What passed by lanes and their sockets so far. */
       readonly wire: readonly WireTotal[];
     }
-  | { readonly type: "unusable"; readonly failure: EngineFailure }
+  | { readonly type: "unusable"; readonly failure: Failure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
-  | { readonly type: "failed"; readonly id: number; readonly failure: EngineFailure };
+  | { readonly type: "failed"; readonly id: number; readonly failure: Failure };

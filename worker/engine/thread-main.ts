@@ -4,17 +4,16 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
-import { DeqfleetError, RetryableError, ReturnedError } from "../../shared/errors.js";
+import { RetryableError, ReturnedError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { moment, type TimedPart } from "../../shared/telemetry/timed-parts.js";
 import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
 import { splitNumbers } from "../../shared/wire/moved-codec.js";
 import { laneCapacity, lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { wireTotals } from "../../shared/wire/wire-traffic.js";
-import { serveCalls } from "../port-calls.js";
+import { serveCalls, threadFailure } from "../port-calls.js";
 import {
   type EngineConnection,
-  type EngineFailure,
   type EngineMessage,
   type EngineOptions,
   type EngineRequest,
@@ -29,12 +28,6 @@ import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
 import { readRound, roundEvents } from "./round-messages.js";
 import { SliceEngine } from "./slice-engine.js";
-
-/** Anything unforeseen (out of memory in the runtime, a graph that does not run) fails the picture, not the fleet. */
-const failureOf = (error: unknown): EngineFailure => ({
-  kind: error instanceof DeqfleetError ? error.kind : "picture",
-  message: DeqfleetError.messageOf(error),
-});
 
 /** How often the main thread is told what network calls cost, if that changed. */
 const costMilliseconds = 1000;
@@ -108,7 +101,7 @@ async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQue
       await socket.write(roundEvents(report));
     }
   } catch (error) {
-    await socket.write([{ failure: failureOf(error) }]);
+    await socket.write([{ failure: threadFailure(error) }]);
   }
 }
 
@@ -203,7 +196,7 @@ async function serve(
     network = new MeasuredNetwork(await OnnxNetwork.load(modelPath, { threads, device }));
     await measureCalls(network, measureSeconds);
   } catch (error) {
-    post({ type: "unusable", failure: failureOf(error) });
+    post({ type: "unusable", failure: threadFailure(error) });
     return;
   }
   const engine = new SliceEngine(network, { threads }, batch);
@@ -225,7 +218,7 @@ async function serve(
       const result = await perform(engine, network, laneFolder, queue, task);
       post({ type: "done", id, result }, buffersOf(result));
     } catch (error) {
-      post({ type: "failed", id, failure: failureOf(error) });
+      post({ type: "failed", id, failure: threadFailure(error) });
     }
   };
   port.on("message", (request: EngineRequest | EngineConnection | typeof endEngine) => {
