@@ -121,9 +121,10 @@ export class GrpcSlice implements Slice {
     });
     const slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
     try {
-      const { opened } = await slice.#exchange(setupCommands(chain, spec.seeds), "opened", signal);
+      const commands = setupCommands(chain, spec.seeds);
+      const found = await slice.#exchange(commands, "opened", signal, async ({ opened }) => opened?.lane);
       if (made) slice.#socket = hall?.take(made.name);
-      if (!opened?.lane) slice.#closeLane();
+      if (!found) slice.#closeLane();
       return slice;
     } catch (error) {
       exchange.withdraw(token);
@@ -139,10 +140,12 @@ export class GrpcSlice implements Slice {
     const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
     const way = this.#socket ?? this.#streams;
-    const event = await this.#exchange([{ round: message }, ...chunks], "round", signal, way);
-    const report = event.round;
-    if (!report) throw new RetryableError("a round report is empty");
-    const exit = report.exit ? await this.#decode(report.exit, way) : undefined;
+    const read = async ({ round: report }: SliceEvent__Output) => {
+      if (!report) throw new RetryableError("a round report is empty");
+      return { report, exit: report.exit ? await this.#decode(report.exit, way) : undefined };
+    };
+    const all = [{ round: message }, ...chunks];
+    const { report, exit } = await this.#exchange(all, "round", signal, read, way);
     const seconds = secondsOf(report.seconds);
     tellExchange("round", started, seconds.total);
     return {
@@ -157,27 +160,30 @@ export class GrpcSlice implements Slice {
 
   async serial(signal: AbortSignal): Promise<SerialReport> {
     const started = performance.now();
-    const report = (await this.#exchange([{ serial: {} }], "serial", signal)).serial;
-    if (!report?.exit) throw new RetryableError("a serial report came without its picture");
-    const exit = (await this.#decode(report.exit)).slice();
-    const seconds = secondsOf(report.seconds);
-    tellExchange("serial", started, seconds.total);
-    return { exit, evaluations: report.evaluations, seconds };
+    const report = await this.#exchange([{ serial: {} }], "serial", signal, async ({ serial }) => {
+      if (!serial?.exit) throw new RetryableError("a serial report came without its picture");
+      const exit = (await this.#decode(serial.exit)).slice();
+      return { exit, evaluations: serial.evaluations, seconds: secondsOf(serial.seconds) };
+    });
+    tellExchange("serial", started, report.seconds.total);
+    return report;
   }
 
-  async readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {
+  readState(which: "entry" | "exit", signal: AbortSignal): Promise<Float32Array> {
     const command = { readState: { which: which === "entry" ? "WHICH_ENTRY" : "WHICH_EXIT" } } as const;
-    const { state } = await this.#exchange([command], "state", signal);
-    if (!state) throw new RetryableError("a state came without its tensor");
-    return (await this.#decode(state)).slice();
+    return this.#exchange([command], "state", signal, async ({ state }) => {
+      if (!state) throw new RetryableError("a state came without its tensor");
+      return (await this.#decode(state)).slice();
+    });
   }
 
-  async give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
-    const { given } = await this.#exchange([{ give: run }], "given", signal);
-    if (!given?.run || !given.numbers) throw new RetryableError("steps were given without their numbers");
-    // The lane's memory is its own until the next tensor.
-    const numbers = (await this.#decode(given.numbers)).slice();
-    return splitNumbers([decodeMoved(given.run)], numbers)[0];
+  give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
+    return this.#exchange([{ give: run }], "given", signal, async ({ given }) => {
+      if (!given?.run || !given.numbers) throw new RetryableError("steps were given without their numbers");
+      // The lane's memory is its own until the next tensor.
+      const numbers = (await this.#decode(given.numbers)).slice();
+      return splitNumbers([decodeMoved(given.run)], numbers)[0];
+    });
   }
 
   async recut({ begin, end, evaluatedTo, taken }: Recut, signal: AbortSignal): Promise<void> {
@@ -191,7 +197,7 @@ export class GrpcSlice implements Slice {
       numbers: encoded?.tensor ?? null,
     };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
-    await this.#exchange([{ recut: message }, ...chunks], "recut", signal);
+    await this.#exchange([{ recut: message }, ...chunks], "recut", signal, async () => {});
   }
 
   /** A tensor for the worker: in the lane if it fits. */
@@ -221,13 +227,18 @@ export class GrpcSlice implements Slice {
     this.#call.cancel();
   }
 
-  /** Sends a command and waits for the event that answers it. */
-  async #exchange(
+  /**
+   * Sends a command and waits for what answers it.
+   * @param read takes the event, and its tensor's chunks from `way`: they are part of the answer, under the same limits
+   * @throws RetryableError if the worker was lost or takes too long, what it says has failed, the signal's reason when it aborts
+   */
+  async #exchange<Result>(
     commands: readonly SliceCommand[],
     expected: SliceEvent__Output["event"],
     signal: AbortSignal,
+    read: (event: SliceEvent__Output) => Promise<Result>,
     way: Way = this.#streams,
-  ): Promise<SliceEvent__Output> {
+  ): Promise<Result> {
     const { address } = this.#worker;
     try {
       return await withinTime(this.#timeouts.command, `worker ${address}`, signal, async () => {
@@ -240,7 +251,7 @@ export class GrpcSlice implements Slice {
         if (event.event !== expected) {
           throw new RetryableError(`worker ${address} answered ${event.event} where ${expected} was due`);
         }
-        return event;
+        return read(event);
       });
     } catch (error) {
       if (error instanceof DeqfleetError || signal.aborted) throw error;

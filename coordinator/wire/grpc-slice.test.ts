@@ -1,0 +1,127 @@
+/** Slices on workers that vanish, stall or lie while tensors are on their way. */
+import { afterEach, describe, expect, it } from "vitest";
+import { RetryableError } from "../../shared/errors.js";
+import type { SliceEvent } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
+import type { Tensor } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
+import { encodeTensor } from "../../shared/wire/tensor-codec.js";
+import { type FakeAnswer, FakeWorker, type FakeWorkerScript } from "../../test/fake-worker.js";
+import { toyChain } from "../../test/toy-chain.js";
+import { ExchangeServer } from "./exchange-server.js";
+import { GrpcSlice, type SliceTimeouts } from "./grpc-slice.js";
+import { WorkerChannel } from "./worker-channel.js";
+
+const never = new AbortController().signal;
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** A chain whose tensors are larger than one message. */
+const canvas = { height: 512, width: 512 };
+const numbers = 3 * canvas.height * canvas.width;
+const chain = {
+  ...toyChain({ steps: 2, method: "secant" }),
+  canvas,
+  pseudoInverse: new Float32Array(numbers),
+};
+const wholeChain = { chain, begin: 0, end: 2, seeds: undefined };
+
+interface Scene {
+  readonly worker: FakeWorker;
+  readonly channel: WorkerChannel;
+  readonly exchange: ExchangeServer;
+}
+
+async function scene(script: FakeWorkerScript): Promise<Scene> {
+  const worker = await FakeWorker.listen(script);
+  const channel = await WorkerChannel.connect(worker.address);
+  const exchange = await ExchangeServer.listen("127.0.0.1:0");
+  closing.push(
+    () => worker.close(),
+    () => channel.close(),
+    () => exchange.close(),
+  );
+  return { worker, channel, exchange };
+}
+
+async function openOn(
+  { channel, exchange }: Scene,
+  timeouts: SliceTimeouts = { command: 30_000 },
+  spec = wholeChain,
+): Promise<GrpcSlice> {
+  const slice = await GrpcSlice.open(spec, channel, exchange, timeouts, undefined, never);
+  closing.push(() => slice.close());
+  return slice;
+}
+
+const opens =
+  (then: FakeAnswer): FakeAnswer =>
+  (command) =>
+    command.setup ? [{ opened: {} }] : then(command);
+
+const picture = encodeTensor(new Float32Array(numbers), [numbers]).tensor;
+const seconds = { network: 1, kernels: 1, total: 1 };
+
+/** Every answer that carries a tensor. */
+const tensorAnswers: readonly [
+  string,
+  (tensor: Tensor) => SliceEvent,
+  (slice: GrpcSlice, signal: AbortSignal) => Promise<unknown>,
+][] = [
+  ["a state", (state) => ({ state }), (slice, signal) => slice.readState("exit", signal)],
+  [
+    "a serial chain",
+    (exit) => ({ serial: { exit, evaluations: 2, seconds } }),
+    (slice, signal) => slice.serial(signal),
+  ],
+  [
+    "a round",
+    (exit) => ({ round: { exit, residuals: [1, 1], evaluations: 2, seconds } }),
+    (slice, signal) =>
+      slice.round(
+        {
+          round: 1,
+          correctFrom: undefined,
+          evaluateFrom: 0,
+          evaluateTo: 2,
+          correction: undefined,
+          gram: undefined,
+          forget: false,
+          plain: false,
+          restart: false,
+        },
+        signal,
+      ),
+  ],
+  [
+    "given steps",
+    (given) => {
+      const run = { begin: 0, end: 1, entry: true, exit: false };
+      return { given: { run: { run, jacobians: [1, 1], numbers }, numbers: given } };
+    },
+    (slice, signal) => slice.give({ begin: 0, end: 1, entry: true, exit: false }, signal),
+  ],
+];
+
+describe.each(tensorAnswers)("in the middle of the tensor of %s", (_, answer, ask) => {
+  it("a worker that is lost costs its slice, not the chain", async () => {
+    const all = await scene({ answer: opens(() => [answer(picture)]) });
+    const slice = await openOn(all);
+    const asked = ask(slice, never);
+    setTimeout(() => all.channel.abandon("no heartbeat came"), 200);
+    await expect(asked).rejects.toThrow(RetryableError);
+    await expect(asked).rejects.toThrow(`worker ${all.worker.address} was lost: no heartbeat came`);
+  });
+
+  it("a worker that stalls is given up after the command's time", async () => {
+    const slice = await openOn(await scene({ answer: opens(() => [answer(picture)]) }), { command: 1000 });
+    await expect(ask(slice, never)).rejects.toThrow(/did not answer within 1 s/);
+  });
+
+  it("a caller that aborts waits no longer, and gets its own reason", async () => {
+    const slice = await openOn(await scene({ answer: opens(() => [answer(picture)]) }));
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(new Error("the user pressed Ctrl-C")), 200);
+    await expect(ask(slice, abort.signal)).rejects.toThrow("the user pressed Ctrl-C");
+  });
+});
