@@ -1,12 +1,17 @@
 /** Slices on workers that vanish, stall or lie while tensors are on their way. */
-import { afterEach, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { RetryableError } from "../../shared/errors.js";
 import type { SliceEvent } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
+import { channelOptions, insecureChannel, protocol } from "../../shared/wire/protocol.js";
 import { encodeTensor } from "../../shared/wire/tensor-codec.js";
 import { type FakeAnswer, FakeWorker, type FakeWorkerScript } from "../../test/fake-worker.js";
 import { toyChain } from "../../test/toy-chain.js";
-import { ExchangeServer } from "./exchange-server.js";
+import { type CommandFeed, ExchangeServer } from "./exchange-server.js";
 import { GrpcSlice, type SliceTimeouts } from "./grpc-slice.js";
 import { WorkerChannel } from "./worker-channel.js";
 
@@ -124,4 +129,33 @@ describe.each(tensorAnswers)("in the middle of the tensor of %s", (_, answer, as
     setTimeout(() => abort.abort(new Error("the user pressed Ctrl-C")), 200);
     await expect(ask(slice, abort.signal)).rejects.toThrow("the user pressed Ctrl-C");
   });
+});
+
+it("a worker whose channel is closed is lost, and nothing of the slice stays behind", async () => {
+  const { channel, exchange } = await scene({});
+  const folder = await mkdtemp(join(tmpdir(), "deqfleet-lanes-"));
+  closing.push(() => rm(folder, { recursive: true }));
+  const announce = vi.spyOn(exchange, "announce");
+  channel.abandon("no heartbeat came");
+  const opening = GrpcSlice.open(wholeChain, channel, exchange, { command: 5000 }, folder, never);
+  await expect(opening).rejects.toThrow(RetryableError);
+  await expect(opening).rejects.toThrow(`worker ${channel.address} was lost: no heartbeat came`);
+
+  // The place where lanes' workers come for their rounds serves all slices, and stays.
+  const hall = await exchange.laneHall(folder);
+  expect(await readdir(folder)).toEqual([hall?.name]);
+  // Where the system lists them.
+  const files = await readdir("/proc/self/fd").catch(() => []);
+  const open = await Promise.all(files.map((file) => readlink(`/proc/self/fd/${file}`).catch(() => "")));
+  expect(open.filter((path) => path.startsWith(folder))).toEqual([]);
+
+  const [token] = announce.mock.calls[0];
+  const client = new protocol.Exchange(exchange.address, insecureChannel, channelOptions);
+  closing.push(() => client.close());
+  const stranger = client.followSlice({ token }, { deadline: Date.now() + 10_000 });
+  stranger.resume();
+  const [error] = (await once(stranger, "error")) as [Error];
+  expect(error.message).toContain("no slice of that token is open");
+  const feed = announce.mock.results[0].value as CommandFeed;
+  await expect(feed.write([])).rejects.toThrow("the slice was closed");
 });

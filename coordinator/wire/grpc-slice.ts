@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type {
-  ChainSpec,
   EngineSeconds,
   MovedSteps,
   Recut,
@@ -35,6 +34,7 @@ import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { tellExchange } from "../../shared/wire/wire-traffic.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
+import { setupCommands } from "./setup-commands.js";
 import type { WorkerChannel } from "./worker-channel.js";
 
 /** Where the workers come for their slices' commands. */
@@ -50,6 +50,13 @@ const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 
 const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
   message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
+
+/** What an error of a call means: that the worker is lost, unless it is known better. */
+function lossOf(worker: WorkerChannel, error: unknown): DeqfleetError {
+  if (error instanceof DeqfleetError) return error;
+  const reason = worker.abandoned ?? DeqfleetError.messageOf(error);
+  return new RetryableError(`worker ${worker.address} was lost: ${reason}`, { cause: error });
+}
 
 /** A way for commands and the events that answer them. */
 interface Way extends MessageSource<SliceEvent__Output> {
@@ -94,6 +101,8 @@ export class GrpcSlice implements Slice {
   /**
    * Opens a slice and sends it its tensors.
    * @param lanes folder for lanes to workers on this machine; undefined for none
+   * @throws InputError if the chain cannot be sent, RetryableError if the worker was lost or its channel is closed, what it says
+   *   has failed, the signal's reason when it aborts
    */
   static async open(
     spec: SliceSpec,
@@ -105,22 +114,22 @@ export class GrpcSlice implements Slice {
   ): Promise<GrpcSlice> {
     const { chain, begin, end } = spec;
     const made = lanes ? TensorLane.create(lanes, laneCapacity(chain)) : undefined;
-    const hall = lanes && made ? await exchange.laneHall(lanes) : undefined;
     const token = randomUUID();
     const feed = exchange.announce(token);
-    const exchangeAddress = exchange.address;
-    const call = worker.openSlice({
-      protocolVersion,
-      exchangeAddress,
-      token,
-      chain: encodeChain(chain),
-      begin,
-      end,
-      lane: made?.name ?? "",
-      laneSocket: hall?.name ?? "",
-    });
-    const slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
+    let slice: GrpcSlice | undefined;
     try {
+      const hall = lanes && made ? await exchange.laneHall(lanes) : undefined;
+      const call = worker.openSlice({
+        protocolVersion,
+        exchangeAddress: exchange.address,
+        token,
+        chain: encodeChain(chain),
+        begin,
+        end,
+        lane: made?.name ?? "",
+        laneSocket: hall?.name ?? "",
+      });
+      slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
       const commands = setupCommands(chain, spec.seeds);
       const found = await slice.#exchange(commands, "opened", signal, async ({ opened }) => opened?.lane);
       if (made) slice.#socket = hall?.take(made.name);
@@ -128,8 +137,12 @@ export class GrpcSlice implements Slice {
       return slice;
     } catch (error) {
       exchange.withdraw(token);
-      await slice.close();
-      throw error;
+      if (slice) await slice.close();
+      else {
+        made?.lane.close();
+        feed.end();
+      }
+      throw signal.aborted ? error : lossOf(worker, error);
     }
   }
 
@@ -254,30 +267,7 @@ export class GrpcSlice implements Slice {
         return read(event);
       });
     } catch (error) {
-      if (error instanceof DeqfleetError || signal.aborted) throw error;
-      const reason = this.#worker.abandoned ?? DeqfleetError.messageOf(error);
-      throw new RetryableError(`worker ${address} was lost: ${reason}`, { cause: error });
+      throw signal.aborted ? error : lossOf(this.#worker, error);
     }
   }
-}
-
-/** The setup message and the slice's tensors behind it. */
-function setupCommands(chain: ChainSpec, seeds: SliceSpec["seeds"]): SliceCommand[] {
-  const { height, width } = chain.canvas;
-  const tensor = (
-    values: Float32Array | Uint8Array | undefined,
-    shape: readonly number[],
-  ): SliceCommand[] => {
-    if (!values) return [];
-    const encoded = encodeTensor(values, shape);
-    return [{ setupTensor: encoded.tensor }, ...encoded.chunks.map((chunk) => ({ chunk }))];
-  };
-  const picture = [3, height, width];
-  return [
-    { setup: { hasMask: !!chain.mask, hasEntry: !!seeds?.entry, hasExit: !!seeds?.exit } },
-    ...tensor(chain.pseudoInverse, picture),
-    ...tensor(chain.mask, [height, width]),
-    ...tensor(seeds?.entry, picture),
-    ...tensor(seeds?.exit, picture),
-  ];
 }
