@@ -22,8 +22,10 @@ export type FakeAnswer = (command: SliceCommand__Output) => readonly SliceEvent[
 /** How the worker behaves. */
 export interface FakeWorkerScript {
   readonly handshake?: HandshakeReply | "silence";
-  /** Called for every command but the tensors behind `setup`. Default: silence. */
+  /** Called for every command but messages of tensors. Default: silence. */
   readonly answer?: FakeAnswer;
+  /** What it says to a message of a tensor, before it reads the next one. Default: nothing, at once. */
+  readonly onTensor?: () => Promise<readonly SliceEvent[]>;
 }
 
 /** Listens until closed. */
@@ -36,7 +38,11 @@ export class FakeWorker {
     this.address = `127.0.0.1:${port}`;
   }
 
-  static async listen({ handshake = {}, answer = () => "silence" }: FakeWorkerScript): Promise<FakeWorker> {
+  static async listen({
+    handshake = {},
+    answer = () => "silence",
+    onTensor = async () => [],
+  }: FakeWorkerScript): Promise<FakeWorker> {
     const server = new Server(serverOptions);
     const handlers: WorkerHandlers = {
       Handshake: (_call, reply) => {
@@ -53,7 +59,7 @@ export class FakeWorker {
       RestorePicture: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
       MeasureCosts: (_call, reply) => reply({ code: status.UNIMPLEMENTED }),
       OpenSlice: (call) => {
-        void followScript(call, answer);
+        void followScript(call, answer, onTensor);
       },
     };
     server.addService(protocol.Worker.service, handlers);
@@ -73,6 +79,7 @@ export class FakeWorker {
 async function followScript(
   call: ServerWritableStream<OpenSliceRequest__Output, SliceEvent>,
   answer: FakeAnswer,
+  onTensor: () => Promise<readonly SliceEvent[]>,
 ): Promise<void> {
   const exchange = new protocol.Exchange(call.request.exchangeAddress, insecureChannel, channelOptions);
   const commands = exchange.followSlice({ token: call.request.token }, { deadline: Date.now() + 60_000 });
@@ -80,8 +87,7 @@ async function followScript(
   const reader = new FrameReader<SliceCommand__Output>(commands);
   try {
     for (let command = await reader.next(); command; command = await reader.next()) {
-      if (command.setupTensor || command.chunk) continue;
-      const said = answer(command);
+      const said = command.setupTensor || command.chunk ? await onTensor() : answer(command);
       if (said === "end") break;
       if (said === "silence") continue;
       for (const event of said) call.write(event);

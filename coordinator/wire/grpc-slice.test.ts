@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { SliceSpec } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
 import type { SliceEvent } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
@@ -29,7 +31,7 @@ const chain = {
   canvas,
   pseudoInverse: new Float32Array(numbers),
 };
-const wholeChain = { chain, begin: 0, end: 2, seeds: undefined };
+const wholeChain: SliceSpec = { chain, begin: 0, end: 2, seeds: undefined };
 
 interface Scene {
   readonly worker: FakeWorker;
@@ -158,4 +160,36 @@ it("a worker whose channel is closed is lost, and nothing of the slice stays beh
   expect(error.message).toContain("no slice of that token is open");
   const feed = announce.mock.results[0].value as CommandFeed;
   await expect(feed.write([])).rejects.toThrow("the slice was closed");
+});
+
+describe("a transfer that is longer than what the streams hold back", () => {
+  const size = { height: 2048, width: 2048 };
+  const large = new Float32Array(3 * size.height * size.width);
+  const spec = {
+    ...wholeChain,
+    chain: { ...chain, canvas: size, pseudoInverse: large },
+    seeds: { entry: large, exit: large },
+  };
+  /** Messages of a megabyte. */
+  const messages = (3 * large.byteLength) / 1024 ** 2;
+  const timeouts = { command: 60_000, stall: 1500 };
+
+  it("may take as long as it goes on", async () => {
+    let read = 0;
+    const onTensor = async () => {
+      await pause(30);
+      return ++read === messages ? [{ opened: {} }] : [];
+    };
+    const started = performance.now();
+    await openOn(await scene({ onTensor }), timeouts, spec);
+    expect(performance.now() - started).toBeGreaterThan(2 * timeouts.stall);
+  });
+
+  it("ends when the worker takes no more of it", async () => {
+    let read = 0;
+    const onTensor = () => (++read < 40 ? Promise.resolve([]) : new Promise<never>(() => {}));
+    await expect(openOn(await scene({ onTensor }), timeouts, spec)).rejects.toThrow(
+      /did not answer within 1.5 s/,
+    );
+  });
 });

@@ -44,7 +44,16 @@ export type CommandExchange = Pick<ExchangeServer, "address" | "announce" | "wit
 export interface SliceTimeouts {
   /** For one command: a round's evaluations, or a whole serial chain. Milliseconds. */
   readonly command: number;
+  /** To take some more of a long transfer, {@link defaultStall} unless given. Milliseconds. */
+  readonly stall?: number | undefined;
 }
+
+/**
+ * Milliseconds without progress after which a worker has stopped taking what it is sent. A transfer has no limit as a whole: how long
+ * it takes depends on the canvas and on who shares the network. The streams hold back 16 messages of a megabyte, so this
+ * asks for 0.3 MB/s, from each of sixteen slices that share 5 MB/s.
+ */
+const defaultStall = 60_000;
 
 const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 
@@ -90,8 +99,14 @@ export class GrpcSlice implements Slice {
     this.#streams = {
       next: () => events.next(),
       nextChunk: events.nextChunk,
-      write: (commands, signal) =>
-        withinTime(quickCallMilliseconds, `worker ${worker.address}`, signal, () => feed.write(commands)),
+      write: async (commands, signal) => {
+        // Before the first message goes, the worker has to come for it.
+        let limit = quickCallMilliseconds;
+        for (const command of commands) {
+          await withinTime(limit, `worker ${worker.address}`, signal, () => feed.write([command]));
+          limit = timeouts.stall ?? defaultStall;
+        }
+      },
     };
     this.#feed = feed;
     this.#timeouts = timeouts;
