@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -95,6 +96,20 @@ describe("a hall of lanes", () => {
     length.writeUInt32LE(2 ** 31);
     socket.write(length);
     await closed;
+  });
+
+  it("outlives connections that it cannot take", async () => {
+    let server: Server | undefined;
+    const watch = (message: unknown) => {
+      server = (message as { socket: Socket & { server: Server } }).socket.server;
+    };
+    subscribe("net.server.socket", watch);
+    await connected();
+    unsubscribe("net.server.socket", watch);
+    const outOfFiles = Object.assign(new Error("accept EMFILE"), { code: "EMFILE", syscall: "accept" });
+    // As Node says it; an error that nobody hears is thrown.
+    for (let i = 0; i < 3; i++) expect(server?.emit("error", outOfFiles)).toBe(true);
+    await connected();
   });
 
   it("is not there for others once closed, and leaves no name", async () => {

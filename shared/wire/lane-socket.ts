@@ -170,6 +170,8 @@ export class LaneHall {
     this.#server = server;
     this.name = name;
     this.#path = path;
+    // A connection that cannot be taken (no descriptor is left) is its worker's to do without; unheard it would end this process.
+    server.on("error", () => {});
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
