@@ -19,6 +19,8 @@ import { RetryableError } from "../shared/errors.js";
 export interface Loss {
   readonly slice: number;
   readonly round: number | "finish" | "give" | "recut";
+  /** It answers the round, and is lost then. */
+  readonly answers?: boolean | undefined;
   /** Lost by a command that corrects and evaluates nothing, of which only triangular mixing sends any before the last round. */
   readonly correcting?: boolean | undefined;
 }
@@ -40,12 +42,17 @@ class LossySlice implements Slice {
 
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
     this.#corrects = command.evaluateFrom >= this.#steps;
-    const { round, correcting = false } = this.#loss ?? {};
+    const { round, correcting = false, answers = false } = this.#loss ?? {};
     // A chain that starts anew and loses a slice meanwhile is handed back.
     const due = this.#corrects === correcting && !command.restart;
-    if (due) this.#gone ||= typeof round === "number" && command.round >= round;
-    if (this.#gone) throw lost();
-    return this.#inner.round(command, signal);
+    const dies = due && typeof round === "number" && command.round >= round;
+    if (this.#gone || (dies && !answers)) {
+      this.#gone = true;
+      throw lost();
+    }
+    const report = await this.#inner.round(command, signal);
+    this.#gone = dies;
+    return report;
   }
 
   async serial(signal: AbortSignal): Promise<SerialReport> {

@@ -6,15 +6,17 @@
 import type {
   ChainSpec,
   EngineSeconds,
-  MovedSteps,
   RoundCommand,
   RoundReport,
   SliceHost,
 } from "../../shared/chain/slice-host.js";
 import { RetryableError } from "../../shared/errors.js";
 import type { StepRange } from "./cut-chain.js";
+import { FinalPrefix } from "./final-prefix.js";
+import { failuresOf, handOver } from "./hand-over.js";
 import type { BorderPlan, HeldRange } from "./move-borders.js";
-import { type Gift, giftsFor, openAttempts, openSlice, type Seat } from "./seats.js";
+import { reseedLost } from "./reseed.js";
+import { openSlice, type Seat } from "./seats.js";
 
 /** What came of a round. */
 export interface RoundOutcome {
@@ -60,8 +62,7 @@ export class OpenSlices {
   #seats: Seat[];
   /** Whose steps are all final. */
   #idle: Seat[] = [];
-  /** Who holds the final state that the first seat starts from, and its picture once it had to be read. */
-  #before: { readonly seat: Seat | undefined; picture: Float32Array | undefined } | undefined;
+  readonly #prefix = new FinalPrefix();
 
   private constructor(chain: ChainSpec, host: SliceHost, seats: Seat[]) {
     this.#chain = chain;
@@ -107,12 +108,13 @@ export class OpenSlices {
     while (this.#seats.length > 1 && this.#seats[0].range.end <= final) {
       const seat = this.#seats.shift() as Seat;
       this.#idle.push(seat);
-      this.#before = { seat, picture: undefined };
+      this.#prefix.rest(seat);
     }
   }
 
   /**
-   * Lets go of workers that have nothing to do: the next chain may have them.
+   * Lets go of workers that have nothing to do: the next chain may have them. If those who have the state before the first
+   * seat are lost, of none: whoever stays may have to make it again.
    * @param unwanted which of them
    * @param leave told of each
    */
@@ -121,7 +123,7 @@ export class OpenSlices {
     leave: (worker: number) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#readBefore(signal);
+    if (!(await this.#keepsBefore(signal))) return;
     for (const seat of this.#idle.filter(({ worker }) => unwanted(worker))) {
       this.#idle = this.#idle.filter((other) => other !== seat);
       await seat.slice.close();
@@ -140,7 +142,7 @@ export class OpenSlices {
     command: CommonCommand,
     corrections: readonly (Float32Array | undefined)[],
     signal: AbortSignal,
-    { grams = [], plan }: RoundExtras = {},
+    { grams = [], plan: wanted }: RoundExtras = {},
   ): Promise<RoundOutcome> {
     const gramOf = new Map(this.#seats.map((seat, index) => [seat, grams[index]]));
     const correctionOf = new Map(this.#seats.map((seat, index) => [seat, corrections[index]]));
@@ -153,8 +155,10 @@ export class OpenSlices {
       report.catch(() => {});
       running.set(seat, report);
     };
+    // Slices at rest that are given other steps can make the state before the first seat no more.
+    const awakes = wanted && [...this.#changing(wanted).keys()].some((seat) => this.#idle.includes(seat));
+    const plan = awakes && !(await this.#keepsBefore(signal)) ? undefined : wanted;
     const changing = plan ? this.#changing(plan) : new Map<Seat, StepRange>();
-    if (this.#before?.seat && changing.has(this.#before.seat)) await this.#readBefore(signal);
     for (const seat of this.#seats) {
       if (!changing.has(seat))
         send(seat, { ...command, correction: correctionOf.get(seat), gram: gramOf.get(seat) });
@@ -169,20 +173,25 @@ export class OpenSlices {
     const results = await Promise.allSettled(this.#seats.map((seat) => running.get(seat)));
     const hopeless = results.find((r) => r.status === "rejected" && !(r.reason instanceof RetryableError));
     if (hopeless?.status === "rejected") throw hopeless.reason;
-    const lost = new Set(results.flatMap((result, index) => (result.status === "rejected" ? [index] : [])));
-    const reseeded = lost.size;
-    // What a slice reported is valid until it is called again, and re-seeding reads the neighbours' states.
-    const kept = results.map((result) => {
-      const value = result.status === "fulfilled" ? result.value : undefined;
-      return value && reseeded > 0 ? { ...value, exit: value.exit?.slice() } : value;
-    });
-    const reports: RoundReport[] = [];
-    let earliestLoss = Number.POSITIVE_INFINITY;
-    for (const [index, report] of kept.entries()) {
-      if (!report) earliestLoss = Math.min(earliestLoss, this.#seats[index].range.begin);
-      reports.push(report ?? (await this.#reseed(index, lost, command, signal)));
+    const intact = results.every(({ status }) => status === "fulfilled");
+    const reported = new Map<Seat, RoundReport>();
+    for (const [index, result] of results.entries()) {
+      if (result.status !== "fulfilled" || !result.value) continue;
+      const { value } = result;
+      // What a slice reported is valid until it is called again, and re-seeding reads the neighbours' states.
+      reported.set(this.#seats[index], intact ? value : { ...value, exit: value.exit?.slice() });
     }
-    return { reports, reseeded, earliestLoss, moved: moved?.done };
+    const damaged = {
+      chain: this.#chain,
+      host: this.#host,
+      seats: this.#seats,
+      prefix: this.#prefix,
+      reports: reported,
+    };
+    const { count, earliest } = await reseedLost(damaged, command, signal);
+    this.#idle = this.#idle.filter((seat) => !this.#seats.includes(seat));
+    const reports = this.#seats.flatMap((seat) => reported.get(seat) ?? []);
+    return { reports, reseeded: count, earliestLoss: earliest, moved: moved?.done };
   }
 
   /** Corrects the last slice once more and returns the restored picture. */
@@ -211,7 +220,7 @@ export class OpenSlices {
     for (let index = at + 1; index < this.#seats.length; index++) {
       // One after the other: both copies of a boundary state have to be the same.
       const seat = this.#seats[index];
-      const entry = await this.#entryOf(index, signal);
+      const entry = await this.#seats[index - 1].slice.readState("exit", signal);
       await seat.slice.close();
       const spec = { chain: this.#chain, ...seat.range, seeds: { entry, exit: undefined } };
       seat.slice = await openSlice(this.#host, spec, seat.worker, signal);
@@ -241,8 +250,7 @@ export class OpenSlices {
   }
 
   /**
-   * Corrects the slices concerned, then moves steps between them. Nothing has changed hands until all that is given has arrived
-   * here: if a giver is lost, the borders stay. A slice that is lost after that has its new range.
+   * Moves steps as a plan says; the slices concerned are corrected before.
    * @returns what was moved, and the slices that were lost, which have to be re-seeded
    */
   async #move(
@@ -251,102 +259,33 @@ export class OpenSlices {
     command: CommonCommand,
     correctionOf: ReadonlyMap<Seat, Float32Array | undefined>,
     signal: AbortSignal,
-  ): Promise<{ readonly failures: Map<Seat, unknown>; readonly done: RoundOutcome["moved"] }> {
-    const failures = new Map<Seat, unknown>();
-    /** All of them, however they end. */
-    const each = async (seats: readonly Seat[], act: (seat: Seat) => Promise<unknown>) => {
-      const ended = await Promise.allSettled(seats.map(act));
-      for (const [i, result] of ended.entries()) {
-        if (result.status === "rejected") failures.set(seats[i], result.reason);
-      }
-    };
+  ): Promise<{ readonly failures: ReadonlyMap<Seat, unknown>; readonly done: RoundOutcome["moved"] }> {
     const { steps } = this.#chain.schedule;
     const still = { ...command, evaluateFrom: steps, evaluateTo: steps };
     const corrected = [...changing.keys()].filter((seat) => correctionOf.has(seat));
     const { correctFrom } = command;
-    await each(corrected, async (seat) => {
+    const failures = await failuresOf(corrected, async (seat) => {
       if (correctFrom === undefined || seat.range.end <= correctFrom) return;
       await seat.slice.round({ ...still, correction: correctionOf.get(seat), gram: undefined }, signal);
     });
-    const started = performance.now();
-    const gifts = new Map([...changing].map(([seat, range]) => [seat, giftsFor(this.#seats, seat, range)]));
-    const arrived = new Map<Gift, MovedSteps>();
-    if (failures.size === 0) {
-      const givers = [...new Set([...gifts.values()].flat().map(({ giver }) => giver))];
-      const givenBy = (giver: Seat) => [...gifts.values()].flat().filter((gift) => gift.giver === giver);
-      await each(givers, async (giver) => {
-        for (const gift of givenBy(giver)) arrived.set(gift, await giver.slice.give(gift.run, signal));
-      });
-    }
     if (failures.size > 0) return { failures, done: undefined };
-    await each([...changing.keys()], async (seat) => {
-      const range = changing.get(seat) as StepRange;
-      const taken = (gifts.get(seat) ?? []).map((gift) => arrived.get(gift) as MovedSteps);
-      const { begin } = seat.range;
-      const first = seat === this.#seats[0] && range.begin > begin;
-      seat.range = first ? { begin, end: range.end } : range;
-      await seat.slice.recut({ ...range, evaluatedTo: plan.evaluatedTo, taken }, signal);
-      if (!first) return;
-      // What it dropped is final; should it be lost, it begins where it does now.
-      this.#before = { seat: undefined, picture: await seat.slice.readState("entry", signal) };
-      seat.range = range;
-    });
+    const from = { seats: this.#seats, prefix: this.#prefix, evaluatedTo: plan.evaluatedTo };
+    const handed = await handOver(changing, from, signal);
+    if (handed.seconds === undefined) return { failures: handed.failures, done: undefined };
     const seats = plan.ranges.map(({ worker }) => this.#seatOf(worker));
     this.#idle = this.#idle.filter((seat) => !seats.includes(seat));
     this.#seats = seats;
-    return { failures, done: { steps: plan.moved, seconds: (performance.now() - started) / 1000 } };
+    return { failures: handed.failures, done: { steps: plan.moved, seconds: handed.seconds } };
   }
 
-  /** Reads the final state before the first seat while its slice is still there. No round may be under way. */
-  async #readBefore(signal: AbortSignal): Promise<void> {
-    if (!this.#before?.seat || this.#before.picture) return;
+  /** Reads the final state before the first seat while a slice has it. @returns false if all who had it are lost */
+  async #keepsBefore(signal: AbortSignal): Promise<boolean> {
     try {
-      this.#before.picture = await this.#before.seat.slice.readState("exit", signal);
+      await this.#prefix.read(this.#seats[0], signal);
+      return true;
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
-      // Nobody noticed that it was lost, as it had nothing to do. The next slice has the same state.
-      this.#before.picture = await this.#seats[0].slice.readState("entry", signal);
-    }
-  }
-
-  /** Picture of the state that a slice starts from; undefined for z_0. */
-  async #entryOf(index: number, signal: AbortSignal): Promise<Float32Array | undefined> {
-    if (index > 0) return this.#seats[index - 1].slice.readState("exit", signal);
-    if (this.#before) await this.#readBefore(signal);
-    return this.#before?.picture;
-  }
-
-  /**
-   * Replaces a lost slice: its boundary states are read from its neighbours (those to the left are alive or already
-   * replaced), the states between follow from them, and its steps are evaluated at once.
-   */
-  async #reseed(
-    index: number,
-    lost: Set<number>,
-    command: CommonCommand,
-    signal: AbortSignal,
-  ): Promise<RoundReport> {
-    const seat = this.#seats[index];
-    await seat.slice.close();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const entry = await this.#entryOf(index, signal);
-        const next = lost.has(index + 1) ? undefined : this.#seats[index + 1]?.slice;
-        const exit = await next?.readState("entry", signal);
-        const spec = { chain: this.#chain, ...seat.range, seeds: { entry, exit } };
-        seat.slice = await openSlice(this.#host, spec, seat.worker, signal);
-        lost.delete(index);
-        const evaluation = { ...command, correctFrom: undefined, evaluateFrom: seat.range.begin };
-        const report = await seat.slice.round(
-          { ...evaluation, correction: undefined, gram: undefined },
-          signal,
-        );
-        // The next slice may be lost as well, and is then re-seeded from this one.
-        return { ...report, exit: report.exit?.slice() };
-      } catch (error) {
-        if (!(error instanceof RetryableError) || attempt >= openAttempts) throw error;
-        await seat.slice.close();
-      }
+      return false;
     }
   }
 }
