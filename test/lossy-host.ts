@@ -43,8 +43,7 @@ class LossySlice implements Slice {
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
     this.#corrects = command.evaluateFrom >= this.#steps;
     const { round, correcting = false, answers = false } = this.#loss ?? {};
-    // A chain that starts anew and loses a slice meanwhile is handed back.
-    const due = this.#corrects === correcting && !command.restart;
+    const due = this.#corrects === correcting;
     const dies = due && typeof round === "number" && command.round >= round;
     if (this.#gone || (dies && !answers)) {
       this.#gone = true;

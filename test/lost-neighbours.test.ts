@@ -11,7 +11,7 @@ import { type Loss, LossyHost } from "./lossy-host.js";
 import { relativeDistance } from "./seeded-values.js";
 import { operatorOf, taskSamples } from "./task-samples.js";
 import { toyChain } from "./toy-chain.js";
-import { smoothToy } from "./toy-networks.js";
+import { brittleToy, smoothToy } from "./toy-networks.js";
 
 const never = new AbortController().signal;
 
@@ -99,5 +99,23 @@ describe("slices at rest", () => {
     expect(counted).toBe(2);
     expect(distance).toBeLessThan(2e-4);
     expect(left).toEqual([0, 1, 2]);
+  });
+});
+
+describe("a chain that starts anew", () => {
+  it("survives that the slice with its first step died before it was told", async () => {
+    const chain = toyChain({ steps: 10, method: "picard", seed: 2 });
+    const inner = new InProcessHost(new SliceEngine(brittleToy(0.5), { threads: 1 }), 4);
+    const limits = { tolerance: 1e-12, maxRounds: undefined };
+    const solvedOn = (host: SliceHost) =>
+      solveTimeParallel(chain, limits, { host, scan, operator: operatorOf(taskSamples[0]) }, never);
+    const { fallback } = await solvedOn(inner);
+    const round = fallback?.round ?? 0;
+    expect(round).toBeGreaterThan(0);
+    const solution = await solvedOn(new LossyHost(inner, [{ slice: 0, round, answers: true }]));
+    expect(solution).toMatchObject({ converged: true, fallback });
+    expect(solution.losses).toBeGreaterThan(0);
+    const serial = await solveSerial(chain, inner, 0, never);
+    expect(relativeDistance(solution.picture, serial.picture)).toBeLessThan(1e-3);
   });
 });

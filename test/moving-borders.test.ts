@@ -106,11 +106,10 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
     const slice = fc.integer({ min: 0, max: 3 });
     // Every slice is evaluated in the first rounds: whatever else is due, one is surely lost.
     const early = fc.record({ slice, round: fc.constantFrom(1, 2) });
-    const late = fc.integer({ min: 3, max: 9 });
+    const late = fc.oneof(fc.integer({ min: 3, max: 9 }), fc.constant("finish" as const));
     const moving = fc.constantFrom("give" as const, "recut" as const);
-    const others = fc.array(fc.record({ slice, round: moves ? fc.oneof(late, moving) : late }), {
-      maxLength: 3,
-    });
+    const round = moves ? fc.oneof(late, moving) : late;
+    const others = fc.array(fc.record({ slice, round, answers: fc.boolean() }), { maxLength: 3 });
     let lost = 0;
     await fc.assert(
       fc.asyncProperty(early, others, fc.integer({ min: 0, max: 1e6 }), async (sure, more, seed) => {

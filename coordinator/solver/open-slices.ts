@@ -16,6 +16,7 @@ import { FinalPrefix } from "./final-prefix.js";
 import { failuresOf, handOver } from "./hand-over.js";
 import type { BorderPlan, HeldRange } from "./move-borders.js";
 import { reseedLost } from "./reseed.js";
+import { restartBehind } from "./restart.js";
 import { openSlice, type Seat } from "./seats.js";
 
 /** What came of a round. */
@@ -63,6 +64,8 @@ export class OpenSlices {
   /** Whose steps are all final. */
   #idle: Seat[] = [];
   readonly #prefix = new FinalPrefix();
+  /** Lost since the last round, with the reason; the next one replaces them. */
+  #lost: Map<Seat, RetryableError> = new Map();
 
   private constructor(chain: ChainSpec, host: SliceHost, seats: Seat[]) {
     this.#chain = chain;
@@ -150,7 +153,9 @@ export class OpenSlices {
       end > command.evaluateFrom || (command.correctFrom !== undefined && end > command.correctFrom);
     const running = new Map<Seat, Promise<RoundReport>>();
     const send = (seat: Seat, given: RoundCommand) => {
-      const report = busy(seat) ? seat.slice.round(given, signal) : Promise.resolve(idleReport);
+      const called = () => (busy(seat) ? seat.slice.round(given, signal) : Promise.resolve(idleReport));
+      const lost = this.#lost.get(seat);
+      const report = lost ? Promise.reject(lost) : called();
       // Others may still be moving when this one fails.
       report.catch(() => {});
       running.set(seat, report);
@@ -181,50 +186,43 @@ export class OpenSlices {
       // What a slice reported is valid until it is called again, and re-seeding reads the neighbours' states.
       reported.set(this.#seats[index], intact ? value : { ...value, exit: value.exit?.slice() });
     }
-    const damaged = {
-      chain: this.#chain,
-      host: this.#host,
-      seats: this.#seats,
-      prefix: this.#prefix,
-      reports: reported,
-    };
-    const { count, earliest } = await reseedLost(damaged, command, signal);
+    const parts = { chain: this.#chain, host: this.#host, seats: this.#seats, prefix: this.#prefix };
+    this.#lost = new Map();
+    const { count, earliest } = await reseedLost({ ...parts, reports: reported }, command, signal);
     this.#idle = this.#idle.filter((seat) => !this.#seats.includes(seat));
     const reports = this.#seats.flatMap((seat) => reported.get(seat) ?? []);
     return { reports, reseeded: count, earliestLoss: earliest, moved: moved?.done };
   }
 
-  /** Corrects the last slice once more and returns the restored picture. */
+  /**
+   * Corrects the last slice once more and reads the restored picture.
+   * @returns how it went; or, if the slice was lost, from which step on the chain is: the next round, in which nothing may move,
+   *   replaces what was
+   */
   async finish(
     command: CommonCommand,
     corrections: readonly (Float32Array | undefined)[],
     signal: AbortSignal,
-  ): Promise<{ picture: Float32Array; seconds: EngineSeconds }> {
+  ): Promise<{ picture: Float32Array; seconds: EngineSeconds } | { lostFrom: number }> {
     const index = this.#seats.length - 1;
-    const { slice } = this.#seats[index];
+    const seat = this.#seats[index];
     const last = { ...command, correction: corrections[index], gram: undefined };
-    const { seconds } = await slice.round(last, signal);
-    return { picture: await slice.readState("exit", signal), seconds };
+    const [earlier] = this.#lost.keys();
+    if (earlier) return { lostFrom: earlier.range.begin };
+    try {
+      const { seconds } = await seat.slice.round(last, signal);
+      return { picture: await seat.slice.readState("exit", signal), seconds };
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      this.#lost.set(seat, error);
+      return { lostFrom: seat.range.begin };
+    }
   }
 
-  /**
-   * Starts anew behind step `correctFrom`, which starts from a final state: the state it makes becomes exact whatever it was,
-   * all states beyond go back to starting values.
-   * @throws RetryableError if a slice is lost meanwhile
-   */
+  /** See {@link restartBehind}; what is lost meanwhile the next round replaces, in which nothing may move. */
   async restart(command: CommonCommand & { correctFrom: number }, signal: AbortSignal): Promise<void> {
-    const { correctFrom } = command;
-    const at = this.#seats.findIndex(({ range }) => range.begin <= correctFrom && correctFrom < range.end);
-    const anew = { ...command, restart: true, correction: undefined, gram: undefined };
-    await this.#seats[at].slice.round(anew, signal);
-    for (let index = at + 1; index < this.#seats.length; index++) {
-      // One after the other: both copies of a boundary state have to be the same.
-      const seat = this.#seats[index];
-      const entry = await this.#seats[index - 1].slice.readState("exit", signal);
-      await seat.slice.close();
-      const spec = { chain: this.#chain, ...seat.range, seeds: { entry, exit: undefined } };
-      seat.slice = await openSlice(this.#host, spec, seat.worker, signal);
-    }
+    const parts = { chain: this.#chain, host: this.#host, seats: this.#seats };
+    this.#lost = await restartBehind(parts, command, signal);
   }
 
   /** Closes every slice. */

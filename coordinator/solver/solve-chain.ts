@@ -5,7 +5,8 @@
  * 1. States 0..done are final: `done` grows by at least one a round, so T rounds always suffice.
  * 2. A round costs one tensor up and one tensor down per slice, whatever T is. It is one exchange, and where mixing is
  *    triangular another one before it, of some numbers.
- * 3. A lost slice is re-seeded from its boundary states; only what it held is computed again.
+ * 3. A lost slice is re-seeded from its boundary states; only what it held is computed again. If it is lost after the last
+ *    round, there is one round more.
  * 4. Borders move between rounds where that saves more than it costs; it changes no state.
  * 5. A method that overflows, diverges or stalls gives way to plain iteration; what is final stays final.
  *
@@ -124,13 +125,34 @@ export async function solveTimeParallel(
       losses += reseeded;
       if (losses > maxLosses)
         throw new RetryableError(`${losses} slices of ${chain.pictureId} were lost in one chain`);
-      if (earliestLoss >= done) return seconds;
-      // What the lost slice held is no longer final, and plain iteration needs those rounds again.
-      if (settings.maxRounds === undefined) limit += done - earliestLoss;
-      done = earliestLoss;
+      fallBackTo(earliestLoss);
       return seconds;
     };
-    while (!converged && done < steps && residuals.length < limit) {
+    /** What a lost slice held is no longer final, and plain iteration needs those rounds again. */
+    const fallBackTo = (begin: number): void => {
+      if (begin >= done) return;
+      if (settings.maxRounds === undefined) limit += done - begin;
+      done = begin;
+    };
+    let picture: Float32Array;
+    for (;;) {
+      if (converged || done >= steps || residuals.length >= limit) {
+        clock.startExchange();
+        const nothing = { evaluateFrom: steps, evaluateTo: steps, restart: false };
+        const plain = fallback !== undefined;
+        const last = { round: residuals.length + 1, correctFrom, ...nothing, forget: lost, plain };
+        const end = await slices.finish(last, corrections, signal);
+        if ("picture" in end) {
+          clock.endExchange([end.seconds]);
+          picture = end.picture;
+          break;
+        }
+        // It is replaced in a round more, even where no more were allowed: else all of them were for nothing.
+        fallBackTo(end.lostFrom);
+        limit = Math.max(limit, residuals.length + 1);
+        converged = false;
+        lost = true;
+      }
       const round = residuals.length + 1;
       const plain = fallback !== undefined;
       const lossesBefore = losses;
@@ -202,18 +224,6 @@ export async function solveTimeParallel(
       corrections = corrections.slice(before - slices.ranges.length);
       onRound({ round, largestRatio, done });
     }
-    clock.startExchange();
-    const last = {
-      round: residuals.length + 1,
-      correctFrom,
-      evaluateFrom: steps,
-      evaluateTo: steps,
-      forget: lost,
-      plain: fallback !== undefined,
-      restart: false,
-    };
-    const { picture, seconds } = await slices.finish(last, corrections, signal);
-    clock.endExchange([seconds]);
     refuseNonFinite(picture, chain);
     return {
       picture,
