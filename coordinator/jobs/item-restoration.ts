@@ -29,6 +29,15 @@ export interface ItemRestorationParts {
   readonly scan: PrefixScan;
 }
 
+/**
+ * What failed on workers of which one was told to stop: it gives back what it does not finish; however it went, that is no fault
+ * of the picture.
+ */
+function returned(error: unknown): unknown {
+  const lost = error instanceof RetryableError && !(error instanceof StoreUnavailableError);
+  return lost ? new ReturnedError(DeqfleetError.messageOf(error), { cause: error }) : error;
+}
+
 /** Restores the items of one job. */
 class StoredItems implements JobRestoration {
   readonly #job: JobRecord;
@@ -100,10 +109,7 @@ class StoredItems implements JobRestoration {
         ...judgement,
       };
     } catch (error) {
-      // Told to stop it gives back what it does not finish; however it went, that is no fault of the picture.
-      const lost = error instanceof RetryableError && !(error instanceof StoreUnavailableError);
-      if (!lost || !lease.draining() || signal.aborted) throw error;
-      throw new ReturnedError(DeqfleetError.messageOf(error), { cause: error });
+      throw lease.draining() && !signal.aborted ? returned(error) : error;
     } finally {
       lease.release();
     }
@@ -118,6 +124,13 @@ class StoredItems implements JobRestoration {
     const group = await withSpan("wait for workers", {}, () =>
       pool.acquireGroup({ model, slices: restoration.steps, signal }),
     );
+    let draining = false;
+    /** The group forgets a worker that was told to stop as soon as another has its slice. */
+    const noteDraining = () => {
+      const names = group.workers();
+      draining ||= pool.members().some(({ name, state }) => state === "draining" && names.includes(name));
+    };
+    const forgetPool = pool.onChange(noteDraining);
     try {
       const workers = () => group.workers().join(" ");
       const place = this.#placeOf(item);
@@ -141,7 +154,11 @@ class StoredItems implements JobRestoration {
         residual: residuals.at(-1) ?? null,
         ...judgement,
       };
+    } catch (error) {
+      noteDraining();
+      throw draining && !signal.aborted ? returned(error) : error;
     } finally {
+      forgetPool();
       group.release();
     }
   }
