@@ -11,6 +11,7 @@ import type { SliceEvent } from "../../shared/wire/generated/deqfleet/v1/SliceEv
 import type { Tensor } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
 import { channelOptions, insecureChannel, protocol } from "../../shared/wire/protocol.js";
 import { encodeTensor } from "../../shared/wire/tensor-codec.js";
+import { laneFolder } from "../../shared/wire/tensor-lane.js";
 import { type FakeAnswer, FakeWorker, type FakeWorkerScript } from "../../test/fake-worker.js";
 import { toyChain } from "../../test/toy-chain.js";
 import { type CommandFeed, ExchangeServer } from "./exchange-server.js";
@@ -131,6 +132,41 @@ describe.each(tensorAnswers)("in the middle of the tensor of %s", (_, answer, as
     setTimeout(() => abort.abort(new Error("the user pressed Ctrl-C")), 200);
     await expect(ask(slice, abort.signal)).rejects.toThrow("the user pressed Ctrl-C");
   });
+});
+
+describe.each(tensorAnswers)("the tensor of %s", (_, answer, ask) => {
+  it.each([numbers - 1, numbers + 1])("is refused with %i numbers", async (found) => {
+    const { tensor, chunks } = encodeTensor(new Float32Array(found), [found]);
+    const said = [answer(tensor), ...chunks.map((chunk) => ({ chunk }))];
+    const asked = ask(await openOn(await scene({ answer: opens(() => said) })), never);
+    await expect(asked).rejects.toThrow(RetryableError);
+    await expect(asked).rejects.toThrow(`a tensor of ${found} numbers came where ${numbers} were due`);
+  });
+
+  it.runIf(laneFolder())("is refused with others in a lane, too", async () => {
+    const tensor: Tensor = { dtype: "DTYPE_FLOAT32", shape: [4], lane: 1 };
+    const script: FakeAnswer = (command) => (command.setup ? [{ opened: { lane: true } }] : [answer(tensor)]);
+    const { channel, exchange } = await scene({ answer: script });
+    const timeouts = { command: 30_000 };
+    const slice = await GrpcSlice.open(wholeChain, channel, exchange, timeouts, laneFolder(), never);
+    closing.push(() => slice.close());
+    await expect(ask(slice, never)).rejects.toThrow(`a tensor of 4 numbers came where ${numbers} were due`);
+  });
+});
+
+it.each([
+  ["more numbers than steps can have", { begin: 0, end: 1 }, 8 * numbers + 1],
+  ["other steps than were asked for", { begin: 0, end: 2 }, numbers],
+])("given are refused %s", async (_, range, count) => {
+  const run = { ...range, entry: true, exit: false };
+  const jacobians = new Array<number>(2 * (range.end - range.begin)).fill(1);
+  const given = { run: { run, jacobians, numbers: count }, numbers: { ...picture, shape: [count] } };
+  const slice = await openOn(await scene({ answer: opens(() => [{ given }]) }));
+  const giving = slice.give({ begin: 0, end: 1, entry: true, exit: false }, never);
+  await expect(giving).rejects.toThrow(RetryableError);
+  await expect(giving).rejects.toThrow(
+    `steps 0..${range.end} were given with ${count} numbers where 0..1 were due, with ${8 * numbers} at most`,
+  );
 });
 
 it("a worker whose channel is closed is lost, and nothing of the slice stays behind", async () => {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type {
+  ChainSpec,
   EngineSeconds,
   MovedSteps,
   Recut,
@@ -12,7 +13,7 @@ import type {
   SliceSpec,
   StepRun,
 } from "../../shared/chain/slice-host.js";
-import { DeqfleetError, RetryableError } from "../../shared/errors.js";
+import { RetryableError } from "../../shared/errors.js";
 import { encodeChain } from "../../shared/wire/chain-codec.js";
 import { decodeFailure } from "../../shared/wire/failure-codec.js";
 import { FrameReader, type MessageSource } from "../../shared/wire/frame-stream.js";
@@ -24,6 +25,7 @@ import type { CommandSocket } from "../../shared/wire/lane-socket.js";
 import { decodeMoved, encodeMoved, joinNumbers, splitNumbers } from "../../shared/wire/moved-codec.js";
 import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
 import {
+  checkNumbers,
   decodeFloat32,
   type EncodedTensor,
   encodeTensor,
@@ -34,8 +36,10 @@ import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { tellExchange } from "../../shared/wire/wire-traffic.js";
 import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
+import { checkGiven } from "./given-steps.js";
 import { setupCommands } from "./setup-commands.js";
 import type { WorkerChannel } from "./worker-channel.js";
+import { lossOf } from "./worker-loss.js";
 
 /** Where the workers come for their slices' commands. */
 export type CommandExchange = Pick<ExchangeServer, "address" | "announce" | "withdraw" | "laneHall">;
@@ -60,13 +64,6 @@ const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
   message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
 
-/** What an error of a call means: that the worker is lost, unless it is known better. */
-function lossOf(worker: WorkerChannel, error: unknown): DeqfleetError {
-  if (error instanceof DeqfleetError) return error;
-  const reason = worker.abandoned ?? DeqfleetError.messageOf(error);
-  return new RetryableError(`worker ${worker.address} was lost: ${reason}`, { cause: error });
-}
-
 /** A way for commands and the events that answer them. */
 interface Way extends MessageSource<SliceEvent__Output> {
   write(commands: readonly SliceCommand[], signal: AbortSignal): Promise<void>;
@@ -79,6 +76,8 @@ export class GrpcSlice implements Slice {
   readonly #streams: Way;
   readonly #feed: CommandFeed;
   readonly #timeouts: SliceTimeouts;
+  /** Numbers of a picture, and of a state or a correction in any space. */
+  readonly #pictureNumbers: number;
   /** Undefined where the worker is on another machine. */
   #lane: TensorLane | undefined;
   /** By which rounds travel; undefined where they take the streams. */
@@ -90,6 +89,7 @@ export class GrpcSlice implements Slice {
     feed: CommandFeed,
     timeouts: SliceTimeouts,
     lane: TensorLane | undefined,
+    { height, width }: ChainSpec["canvas"],
   ) {
     this.#worker = worker;
     this.#call = call;
@@ -111,6 +111,7 @@ export class GrpcSlice implements Slice {
     this.#feed = feed;
     this.#timeouts = timeouts;
     this.#lane = lane;
+    this.#pictureNumbers = 3 * height * width;
   }
 
   /**
@@ -144,7 +145,7 @@ export class GrpcSlice implements Slice {
         lane: made?.name ?? "",
         laneSocket: hall?.name ?? "",
       });
-      slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane);
+      slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane, chain.canvas);
       const commands = setupCommands(chain, spec.seeds);
       const found = await slice.#exchange(commands, "opened", signal, async ({ opened }) => opened?.lane);
       if (made) slice.#socket = hall?.take(made.name);
@@ -170,7 +171,10 @@ export class GrpcSlice implements Slice {
     const way = this.#socket ?? this.#streams;
     const read = async ({ round: report }: SliceEvent__Output) => {
       if (!report) throw new RetryableError("a round report is empty");
-      return { report, exit: report.exit ? await this.#decode(report.exit, way) : undefined };
+      return {
+        report,
+        exit: report.exit ? await this.#decode(report.exit, this.#pictureNumbers, way) : undefined,
+      };
     };
     const all = [{ round: message }, ...chunks];
     const { report, exit } = await this.#exchange(all, "round", signal, read, way);
@@ -190,7 +194,7 @@ export class GrpcSlice implements Slice {
     const started = performance.now();
     const report = await this.#exchange([{ serial: {} }], "serial", signal, async ({ serial }) => {
       if (!serial?.exit) throw new RetryableError("a serial report came without its picture");
-      const exit = (await this.#decode(serial.exit)).slice();
+      const exit = (await this.#decode(serial.exit, this.#pictureNumbers)).slice();
       return { exit, evaluations: serial.evaluations, seconds: secondsOf(serial.seconds) };
     });
     tellExchange("serial", started, report.seconds.total);
@@ -201,16 +205,18 @@ export class GrpcSlice implements Slice {
     const command = { readState: { which: which === "entry" ? "WHICH_ENTRY" : "WHICH_EXIT" } } as const;
     return this.#exchange([command], "state", signal, async ({ state }) => {
       if (!state) throw new RetryableError("a state came without its tensor");
-      return (await this.#decode(state)).slice();
+      return (await this.#decode(state, this.#pictureNumbers)).slice();
     });
   }
 
   give(run: StepRun, signal: AbortSignal): Promise<MovedSteps> {
     return this.#exchange([{ give: run }], "given", signal, async ({ given }) => {
       if (!given?.run || !given.numbers) throw new RetryableError("steps were given without their numbers");
+      const moved = decodeMoved(given.run);
+      checkGiven(run, moved, this.#pictureNumbers);
       // The lane's memory is its own until the next tensor.
-      const numbers = (await this.#decode(given.numbers)).slice();
-      return splitNumbers([decodeMoved(given.run)], numbers)[0];
+      const numbers = (await this.#decode(given.numbers, moved.count)).slice();
+      return splitNumbers([moved], numbers)[0];
     });
   }
 
@@ -235,12 +241,17 @@ export class GrpcSlice implements Slice {
     return { tensor: tensorInLane(number, values.length), chunks: [] };
   }
 
-  /** A tensor of the worker's; where it came by the lane, valid until the next. */
-  async #decode(tensor: Tensor__Output, way: Way = this.#streams): Promise<Float32Array> {
+  /**
+   * A tensor of the worker's; where it came by the lane, valid until the next.
+   * @param due how many numbers it must have
+   * @throws RetryableError if it has others, or did not arrive whole
+   */
+  async #decode(tensor: Tensor__Output, due: number, way: Way = this.#streams): Promise<Float32Array> {
     const found = laneOf(tensor);
-    if (!found) return decodeFloat32(tensor, way.nextChunk);
+    if (!found) return decodeFloat32(tensor, way.nextChunk, due);
     if (!this.#lane) throw new RetryableError("the worker announced a tensor in a lane that it did not open");
-    return this.#lane.read(found.lane, found.length);
+    checkNumbers(tensor, due);
+    return this.#lane.read(found.lane, due);
   }
 
   #closeLane(): void {

@@ -158,6 +158,34 @@ describe("damaged tensors are refused", () => {
     expect(chunks.length).toBe(1);
   });
 
+  it("when they are longer or shorter than what is due, before anything is made of them", async () => {
+    const floats = encodeTensor(new Float32Array(12), [3, 4]);
+    expect(await decodeFloat32(...arrive(floats), 12)).toHaveLength(12);
+    for (const due of [0, 11, 13]) {
+      const decoding = decodeFloat32(...arrive(floats), due);
+      await expect(decoding).rejects.toThrow(RetryableError);
+      await expect(decoding).rejects.toThrow(`a tensor of 12 numbers came where ${due} were due`);
+    }
+    const bytes = encodeTensor(new Uint8Array(4), [4]);
+    expect(await decodeUint8(...arrive(bytes), 4)).toHaveLength(4);
+    await expect(decodeUint8(...arrive(bytes), 5)).rejects.toThrow(
+      "a tensor of 4 numbers came where 5 were due",
+    );
+  });
+
+  it("without memory for what only their header promises", async () => {
+    const { tensor } = encodeTensor(big, [big.length]);
+    const [first] = arrive({ tensor: { ...tensor, shape: [1024 ** 3 / 4] }, chunks: [] });
+    const before = process.memoryUsage().arrayBuffers;
+    let made = Number.POSITIVE_INFINITY;
+    const next = async () => {
+      made = process.memoryUsage().arrayBuffers - before;
+      throw new RetryableError("the stream ended");
+    };
+    await expect(decodeFloat32(first, next)).rejects.toThrow("the stream ended");
+    expect(made).toBeLessThan(64 * megabyte);
+  });
+
   it("when they are of another type, or their header asks for more memory than any picture", async () => {
     const [bytes, nextByte] = arrive(encodeTensor(new Uint8Array(4), [4]));
     await expect(decodeFloat32(bytes, nextByte)).rejects.toThrow(

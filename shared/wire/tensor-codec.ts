@@ -45,38 +45,62 @@ export const tensorInLane = (lane: number, length: number): Tensor => ({
   lane,
 });
 
+const numbersOf = ({ shape }: Tensor__Output): number => shape.reduce((a, b) => a * b, 1);
+
 /** Where an announced tensor lies, if it lies in the slice's lane. */
-export const laneOf = ({ lane, shape }: Tensor__Output): { lane: number; length: number } | undefined =>
-  lane === 0 ? undefined : { lane, length: shape.reduce((a, b) => a * b, 1) };
+export const laneOf = (tensor: Tensor__Output): { lane: number; length: number } | undefined =>
+  tensor.lane === 0 ? undefined : { lane: tensor.lane, length: numbersOf(tensor) };
+
+/**
+ * Compares a tensor's announced length with the one that its receiver knows.
+ * @param due how many numbers it must have
+ * @throws RetryableError if it has more or fewer, naming both
+ */
+export function checkNumbers(tensor: Tensor__Output, due: number): void {
+  const found = numbersOf(tensor);
+  if (found !== due) throw new RetryableError(`a tensor of ${found} numbers came where ${due} were due`);
+}
 
 const elementBytes = { DTYPE_FLOAT32: 4, DTYPE_UINT8: 1, DTYPE_UNSPECIFIED: 0 } as const;
 
-/** Largest tensor taken from a peer: a 16-megapixel state with its range part, with room to spare. */
+/**
+ * Largest tensor taken from a peer: a 16-megapixel state with its range part, with room to spare. Steps that move in one tensor above it
+ * cost their giver, or their taker, its slice.
+ */
 const largestTensorBytes = 1024 ** 3;
 
 /**
  * Collects a tensor into memory of its own (received bytes are views of a message, rarely aligned to four).
  * @param nextChunk resolves to the next chunk of the stream
- * @throws RetryableError if the bytes do not match the header
+ * @param due how many numbers it must have; undefined: any, and memory is made as they arrive, whatever the header says
+ * @throws RetryableError if it has others, or the bytes do not match the header
  */
 async function collect(
   first: Tensor__Output,
   nextChunk: () => Promise<Chunk__Output>,
+  due: number | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const length = first.shape.reduce((a, b) => a * b, elementBytes[first.dtype]);
+  if (due !== undefined) checkNumbers(first, due);
+  const length = numbersOf(first) * elementBytes[first.dtype];
   if (length > largestTensorBytes) {
     throw new RetryableError(
       `a tensor of shape [${first.shape.join(", ")}] (${length} bytes) was announced; refused`,
     );
   }
-  const bytes = new Uint8Array(length);
+  let bytes = new Uint8Array(due === undefined ? Math.min(length, chunkBytes) : length);
   let at = 0;
   for (let data = first.data; ; data = (await nextChunk()).data) {
     if (at + data.length > length || (data.length === 0 && at < length)) {
       throw new RetryableError(`a tensor of ${length} bytes arrived with ${at + data.length} bytes`);
     }
+    const end = at + data.length;
+    if (end > bytes.length) {
+      const grown = new Uint8Array(Math.min(length, Math.max(end, 2 * bytes.length)));
+      grown.set(bytes.subarray(0, at));
+      bytes = grown;
+    }
     bytes.set(data, at);
-    at += data.length;
+    at = end;
     if (at === length) break;
   }
   const found = crc32(bytes);
@@ -86,21 +110,31 @@ async function collect(
   return bytes;
 }
 
-/** Decodes float32 values. @throws RetryableError if they do not match the header */
+/**
+ * Decodes float32 values.
+ * @param due how many there must be; left out: any number
+ * @throws RetryableError if there are more or fewer, or they do not match the header
+ */
 export async function decodeFloat32(
   first: Tensor__Output,
   nextChunk: () => Promise<Chunk__Output>,
+  due?: number,
 ): Promise<Float32Array> {
   if (first.dtype !== "DTYPE_FLOAT32")
     throw new RetryableError(`expected a float32 tensor, got ${first.dtype}`);
-  return new Float32Array((await collect(first, nextChunk)).buffer);
+  return new Float32Array((await collect(first, nextChunk, due)).buffer);
 }
 
-/** Decodes bytes. @throws RetryableError if they do not match the header */
+/**
+ * Decodes bytes.
+ * @param due how many there must be; left out: any number
+ * @throws RetryableError if there are more or fewer, or they do not match the header
+ */
 export async function decodeUint8(
   first: Tensor__Output,
   nextChunk: () => Promise<Chunk__Output>,
+  due?: number,
 ): Promise<Uint8Array> {
   if (first.dtype !== "DTYPE_UINT8") throw new RetryableError(`expected a uint8 tensor, got ${first.dtype}`);
-  return collect(first, nextChunk);
+  return collect(first, nextChunk, due);
 }

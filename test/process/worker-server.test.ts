@@ -219,9 +219,9 @@ describe("a worker that misbehaves costs its slice, not the coordinator", () => 
     const answer: FakeAnswer = (command) =>
       command.setup
         ? [{ opened: { lane: true } }]
-        : [{ state: { dtype: "DTYPE_FLOAT32", shape: [4], lane: 1 } }];
+        : [{ state: { dtype: "DTYPE_FLOAT32", shape: [192], lane: 1 } }];
     const slice = await openOn(answer, 5000, laneFolder());
-    await expect(slice.readState("exit", never)).rejects.toThrow(RetryableError);
+    await expect(slice.readState("exit", never)).rejects.toThrow("a lane ended after 0 of 768 bytes");
   });
 
   it("one that closes the slice", async () => {
