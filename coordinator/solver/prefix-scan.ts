@@ -6,10 +6,12 @@
  * D being one scalar on the range and one on the null space of A.
  */
 import type { StepJacobian } from "../../shared/chain/jacobian.js";
+import type { RoundReport } from "../../shared/chain/slice-host.js";
 import { RowPool } from "../../shared/kernels/row-pool.js";
 import { loadStateKernels, type StateKernels } from "../../shared/kernels/state-kernels.js";
 import type { StateRows } from "../../shared/kernels/state-rows.js";
 import type { StateSpace } from "../../shared/kernels/state-space.js";
+import type { StepRange } from "./cut-chain.js";
 
 /** Spaces whose kernels are kept: pictures of one dataset mostly share one. */
 const keptSpaces = 4;
@@ -101,4 +103,23 @@ export class PrefixScan {
   async release(): Promise<void> {
     for (const kernels of this.#kernels.values()) await (await kernels).release();
   }
+}
+
+/** Corrections of the entry states of all slices; undefined where the entry state is final. */
+export async function scanBoundaries(
+  ranges: readonly StepRange[],
+  reports: readonly RoundReport[],
+  correctFrom: number,
+  scan: ChainScan,
+): Promise<(Float32Array | undefined)[]> {
+  const corrections: (Float32Array | undefined)[] = [];
+  let entry: Float32Array | undefined;
+  for (const [index, { begin, end }] of ranges.entries()) {
+    const moved = correctFrom < begin ? entry : undefined;
+    corrections.push(moved);
+    const { exit, transfer } = reports[index];
+    const still = end <= correctFrom || (!exit && !moved);
+    entry = still ? undefined : await scan.advance(index, moved, exit, transfer);
+  }
+  return corrections;
 }

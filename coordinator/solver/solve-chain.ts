@@ -15,17 +15,17 @@
 
 import { sumsBefore } from "../../shared/chain/gram-sums.js";
 import { isPlain, type Method, methods, windowOf } from "../../shared/chain/method.js";
-import type { ChainSpec, RoundReport, SliceHost } from "../../shared/chain/slice-host.js";
+import type { ChainSpec, SliceHost } from "../../shared/chain/slice-host.js";
 import { noiseSchedule } from "../../shared/diffusion/noise-schedule.js";
 import { PictureError, RetryableError } from "../../shared/errors.js";
 import type { StateSpace } from "../../shared/kernels/state-space.js";
 import { expectedRounds } from "../planner/expected-rounds.js";
 import { type BorderPolicy, BorderWatch } from "./border-watch.js";
 import { finalSteps, largestOf, residualRatio, toleratedSteps } from "./convergence.js";
-import { cutChain, type StepRange } from "./cut-chain.js";
+import { cutChain } from "./cut-chain.js";
 import { type Fallback, FallbackWatch } from "./fallback.js";
 import { OpenSlices, type RoundOutcome } from "./open-slices.js";
-import type { ChainScan, PrefixScan } from "./prefix-scan.js";
+import { type ChainScan, type PrefixScan, scanBoundaries } from "./prefix-scan.js";
 import { RoundClock, type SolveSeconds } from "./round-clock.js";
 
 /** When to stop. */
@@ -158,7 +158,10 @@ export async function solveTimeParallel(
       const lossesBefore = losses;
       let forget = lost;
       let grams: number[][] | undefined;
-      if (method.mixing?.fit === "triangular" && !plain && correctFrom !== undefined) {
+      const mixes = method.mixing?.fit === "triangular" && !plain;
+      // Slices that are final once they are corrected are corrected before the round: if one is lost, its steps are evaluated again,
+      // and so have to be all those between it and the window.
+      if (correctFrom !== undefined && (mixes || slices.ranges[0].end < done)) {
         const nothing = { evaluateFrom: steps, evaluateTo: steps };
         clock.startExchange();
         const corrected = await slices.round(
@@ -168,7 +171,7 @@ export async function solveTimeParallel(
         );
         account(corrected);
         forget = corrected.reseeded > 0;
-        if (!forget) grams = sumsBefore(corrected.reports.map(({ gram }) => gram));
+        if (mixes && !forget) grams = sumsBefore(corrected.reports.map(({ gram }) => gram));
         correctFrom = undefined;
         corrections = [];
       }
@@ -206,14 +209,18 @@ export async function solveTimeParallel(
       if (losses > lossesBefore) watch.forget();
       const reason = watch.observe(largestRatio);
       if (reason) fallback ??= { round, reason };
-      const final =
-        method.freeze === "exact" ? finalSteps(done, meanSquares, steps) : toleratedSteps(done, ratios);
-      correctFrom = Math.min(final, evaluateTo - 1);
-      done = correctFrom + 1;
+      const exact = method.freeze === "exact";
+      const final = exact ? finalSteps(done, meanSquares, steps) : toleratedSteps(done, ratios);
+      const from = done;
+      done = Math.min(final, evaluateTo - 1) + 1;
+      // Corrections that slices report count all residuals. Those within tolerance are not nothing: left out of the states that are
+      // kept for good, they would set both copies of a boundary state apart.
+      correctFrom = exact ? done - 1 : from;
       // Plain iteration goes on from the better of the states as they are and as they were at the start.
       if (reason && watch.worseThanStart(largestRatio)) {
         const fromHere = { ...command, correctFrom, evaluateFrom: steps, evaluateTo: steps, plain: true };
         await slices.restart(fromHere, signal);
+        done = correctFrom + 1;
         correctFrom = undefined;
         corrections = [];
       } else {
@@ -240,25 +247,6 @@ export async function solveTimeParallel(
     boundaries?.close();
     await slices.close();
   }
-}
-
-/** Corrections of the entry states of all slices; undefined where the entry state is final. */
-async function scanBoundaries(
-  ranges: readonly StepRange[],
-  reports: readonly RoundReport[],
-  correctFrom: number,
-  scan: ChainScan,
-): Promise<(Float32Array | undefined)[]> {
-  const corrections: (Float32Array | undefined)[] = [];
-  let entry: Float32Array | undefined;
-  for (const [index, { begin, end }] of ranges.entries()) {
-    const moved = correctFrom < begin ? entry : undefined;
-    corrections.push(moved);
-    const { exit, transfer } = reports[index];
-    const still = end <= correctFrom || (!exit && !moved);
-    entry = still ? undefined : await scan.advance(index, moved, exit, transfer);
-  }
-  return corrections;
 }
 
 /**
