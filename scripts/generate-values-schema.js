@@ -59,6 +59,7 @@ const schema = {
             replicas: count(),
             gpus: count(),
             gpuResource: text,
+            imageSuffix: { type: "string", pattern: "^[A-Za-z0-9_.-]{0,64}$" },
             image: { type: "string", not: { pattern: ":latest$" } },
             config: worker,
             resources,

@@ -22,6 +22,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range .Values.pools }}
 {{- if has .name $names }}{{ fail (printf "pools: two are named %s" .name) }}{{ end }}
 {{- $names = append $names .name }}
+{{- if and .image .imageSuffix }}{{ fail (printf "pools %s: give image or imageSuffix, not both" .name) }}{{ end }}
 {{- if and (.scaling).enabled (eq $.Values.nats.mode "none") }}{{ fail (printf "pools %s: scaling.enabled needs NATS; set nats.mode to bundled or external" .name) }}{{ end }}
 {{- if and (.scaling).enabled (eq $.Values.nats.mode "external") (not $.Values.nats.monitoring) }}{{ fail "nats.monitoring: scaling asks the servers' monitoring; give HOST:PORT" }}{{ end }}
 {{- end }}
