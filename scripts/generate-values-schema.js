@@ -22,6 +22,8 @@ const text = { type: "string" };
 const flag = { type: "boolean" };
 const free = { type: "object" };
 const count = (minimum = 0) => ({ type: "integer", minimum });
+/** A number of pods, or a part of them: "25%". */
+const share = { anyOf: [{ type: "integer", minimum: 0 }, { type: "string", pattern: "^[0-9]+%$" }] };
 const choice = (...names) => ({ enum: names });
 const object = (properties, required = []) => ({ type: "object", additionalProperties: false, properties, required });
 const list = (items) => ({ type: "array", items });
@@ -65,6 +67,7 @@ const schema = {
             resources,
             nodeSelector: free,
             tolerations: list(free),
+            strategy: object({ type: choice("RollingUpdate", "Recreate"), rollingUpdate: object({ maxSurge: share, maxUnavailable: share }) }),
             graceSeconds: count(1),
             model,
             scaling: object({ enabled: flag, min: count(), max: count(1), itemsPerWorker: count(1), cooldownSeconds: count() }),
@@ -78,11 +81,13 @@ const schema = {
       mode: choice("bundled", "external", "none"),
       config: { anyOf: [{ type: "object", maxProperties: 0 }, optionsOf(natsSettingsSchema, [])] },
       secret: text,
-      monitoring: text,
+      monitoring: { type: "string", pattern: "^$|^([^\\s:/@[\\]]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]+$" },
+      account: { type: "string", pattern: "^[^\"'\\s]*$" },
       bundled: object({ image: { type: "string", not: { pattern: ":latest$" } }, storage, resources }),
     }),
     datasets: list(object({ name: label, claim: text, mountPath: { type: "string", pattern: "^/" }, readOnly: flag }, ["name", "claim", "mountPath"])),
     s3: object({ secret: text, endpoint: text, region: text }),
+    serviceAccount: object({ create: flag, name: text, annotations: { type: "object", additionalProperties: text } }),
     tls: object({
       enabled: flag,
       certManager: object({ issuerName: text, issuerKind: choice("Issuer", "ClusterIssuer") }),

@@ -81,6 +81,8 @@ describe("the chart", () => {
     ["image.tag=latest", /tag/],
     ["nats.mode=some", /mode/],
     ["nonsense=1", /nonsense/],
+    ["nats.monitoring=http://nats:8222", /monitoring/],
+    ["serviceAccount.anotations.a=b", /anotations/],
   ])("refuses %s", (value, reason) => {
     const { status, said } = ran("helm", ["template", chart, "--kube-version", "1.34.0", "--set", value]);
     expect(status).not.toBe(0);
@@ -119,6 +121,19 @@ describe.each(valueSets)("with %s", (set) => {
     const pods = podsIn(manifestsOf(set));
     expect(pods.length).toBeGreaterThan(2);
     for (const { name, pod } of pods) expect([name, ...violations(pod)]).toEqual([name]);
+  });
+
+  it("gives every pod the account and the secrets of registries that it is told", () => {
+    const given = [
+      "--set",
+      "serviceAccount.create=false,serviceAccount.name=photos,imagePullSecrets[0].name=r",
+    ];
+    const pods = podsIn(manifestsIn(template(["--values", join(chart, "ci", set), ...given])));
+    expect(pods.length).toBeGreaterThan(2);
+    for (const { name, pod } of pods) {
+      const { serviceAccountName, imagePullSecrets } = pod;
+      expect([name, serviceAccountName, imagePullSecrets]).toEqual([name, "photos", [{ name: "r" }]]);
+    }
   });
 
   it("gives the program flags and configuration files that it takes", async () => {

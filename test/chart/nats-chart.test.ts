@@ -62,6 +62,18 @@ describe("the chart with NATS' own", () => {
     expect(services).toEqual(expect.arrayContaining([name, `${name}-headless`]));
   });
 
+  it("scales by the servers' monitoring, by a name that means the same in KEDA's namespace", async () => {
+    const values = join(folder, "scaled.yaml");
+    const resources = { requests: {}, limits: {} };
+    const pools = [{ name: "cpu", resources, scaling: { enabled: true } }];
+    await writeFile(values, JSON.stringify({ deqfleet: { pools } }));
+    const { said } = ran("helm", [
+      ...["template", "fleet", joined, "--kube-version", "1.34.0"],
+      ...["--namespace", "photos", "--values", values],
+    ]);
+    expect(said).toContain("url: http://deqfleet-nats-headless.photos:8222/jsz?streams=true");
+  });
+
   it("keeps to the policy, and is valid to Kubernetes", () => {
     const pods = podsIn(manifests).filter(({ name }) => !name.endsWith("-test-request-reply"));
     expect(pods.length).toBeGreaterThan(2);

@@ -51,6 +51,8 @@ export interface Container {
 
 export interface PodSpec {
   readonly automountServiceAccountToken?: boolean;
+  readonly serviceAccountName?: string;
+  readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
   readonly hostIPC?: boolean;

@@ -11,6 +11,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
+{{- define "deqfleet.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "deqfleet.name" .) }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
+{{- end }}
+
 {{- define "deqfleet.image" -}}
 {{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
 {{- if eq $tag "latest" }}{{ fail "image.tag latest: name a version, or nodes of one fleet run different ones" }}{{ end -}}
@@ -30,6 +34,18 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and (eq .Values.nats.mode "external") (not .Values.nats.config.servers) }}{{ fail "nats.config.servers: give the external servers, nats://HOST:PORT" }}{{ end }}
 {{- if and .Values.tls.enabled (not .Values.tls.secret) (not .Values.tls.certManager.issuerName) }}{{ fail "tls: give secret or certManager.issuerName" }}{{ end }}
 {{- end }}
+{{/* The servers' monitoring, as KEDA reaches it from its own namespace: a bare name is one of this release's. */}}
+{{- define "deqfleet.natsMonitoring" -}}
+{{- $given := .Values.nats.monitoring | default (printf "%s-nats:8222" (include "deqfleet.name" .)) -}}
+{{- if regexMatch "^[^.:\\[]+:" $given }}{{ $given | replace ":" (printf ".%s:" .Release.Namespace) }}{{ else }}{{ $given }}{{ end }}
+{{- end }}
+
+{{/* Messages in the stream of items, in what the monitoring says, as gjson finds them: of the account, or of the first that has it. */}}
+{{- define "deqfleet.natsMessages" -}}
+{{- with .Values.nats.account }}account_details.#(name=="{{ . }}").stream_detail.{{ else }}account_details.#.stream_detail|@flatten|{{ end -}}
+#(name=="{{ (.Values.nats.config).prefix | default "deqfleet" }}-items").state.messages
+{{- end }}
+
 {{- define "deqfleet.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
