@@ -1,5 +1,6 @@
 /** The commands for jobs against the API of a coordinator: a real server, the embedded log, workers that copy. */
 import { EventEmitter } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
@@ -150,6 +151,60 @@ describe("a job whose log is damaged", () => {
     expect((await run("cancel", "photos")).stdout).toMatch(
       /^photos: cancelled: .*items.log is damaged.*; 0 of/,
     );
+  });
+});
+
+describe("--wait", () => {
+  const restoration = ["--task", "sr-average", "--scale", "2", "--steps", "5"];
+  const submitAfter = (...args: string[]) =>
+    run("submit", "in", "--out", "out", "--name", "photos", ...restoration, ...args);
+  /** The coordinator again, where it was. */
+  const serveAgain = async () => {
+    server = new GrpcServer();
+    new JobsService(fixture.engine, stopping.signal).serveOn(server);
+    await server.listen(coordinator);
+  };
+
+  it("has submit wait for a coordinator, and is over when none comes", async () => {
+    await fixture.inputs("a.png");
+    server.close();
+    const began = performance.now();
+    const given = await submitAfter("--wait", "1");
+    expect(given).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/waiting: coordinator .*\n/) });
+    expect(performance.now() - began).toBeGreaterThan(1000);
+    const submitted = submitAfter("--wait", "60");
+    await delay(700);
+    await serveAgain();
+    expect(await submitted).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^submitted photos/),
+    });
+    expect(await run("watch", "photos")).toMatchObject({ exitCode: 0 });
+  });
+
+  it("has submit wait for a worker whose model the job is to have", async () => {
+    await fixture.inputs("a.png");
+    const { members } = fixture.pool;
+    fixture.pool.members = () => [];
+    expect(await submitAfter()).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("no worker") });
+    const submitted = submitAfter("--wait", "60");
+    await delay(700);
+    fixture.pool.members = members;
+    expect(await submitted).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/^deqfleet: waiting: no worker has joined yet, .*\n$/),
+    });
+    expect(await run("watch", "photos")).toMatchObject({ exitCode: 0 });
+  });
+
+  it("has nobody wait for what cannot be", async () => {
+    await mkdir(join(fixture.folder, "empty"));
+    const began = performance.now();
+    const refused = await run("submit", "empty", "--out", "out", ...restoration, "--wait", "60");
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("holds no picture") });
+    expect(await run("watch", "none", "--wait", "60")).toMatchObject({ exitCode: 2 });
+    expect(await run("watch", "none", "--wait", "-1")).toMatchObject({ exitCode: 2 });
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 });
 

@@ -13,17 +13,20 @@ import { storeUri } from "../shared/storage/open-store.js";
 import type { SubmitReply__Output } from "../shared/wire/generated/deqfleet/v1/SubmitReply.js";
 import type { SubmitRequest } from "../shared/wire/generated/deqfleet/v1/SubmitRequest.js";
 import { exitCodes } from "./exit-codes.js";
+import { withInterruption } from "./interruption.js";
 import { countsText, stateText } from "./job-text.js";
 import { type ConnectionFlags, connectedCommand, JobsConnection } from "./jobs-connection.js";
+import { Patience, withWaitFlag } from "./patience.js";
 import { withRestorationFlags } from "./restoration-flags.js";
 import type { CommandSurroundings } from "./restore.js";
-import { number } from "./service.js";
+import { killProcess, number } from "./service.js";
 
 interface SubmitFlags extends ConnectionFlags {
   readonly out: string;
   readonly name?: string;
   readonly config?: string;
   readonly json?: boolean;
+  readonly wait: number;
 }
 
 function submitCommand(): Command {
@@ -48,6 +51,7 @@ function submitCommand(): Command {
       "--config <file>",
       "YAML file with any of these options but --out and --name; the command line wins",
     );
+  withWaitFlag(command, "a coordinator that answers and, without --model, for a worker");
   return withRestorationFlags(command);
 }
 
@@ -63,7 +67,7 @@ async function readMaskFile(path: string | null): Promise<Buffer> {
 /** Splits what commander found into flags of the command and options of the job, which a file may have, too. */
 function split(given: Record<string, unknown>): { command: SubmitFlags; options: Record<string, unknown> } {
   const names = [
-    ...["out", "name", "config", "json"],
+    ...["out", "name", "config", "json", "wait"],
     ...["coordinator", "tokenFile", "tlsCa", "tlsCert", "tlsKey", "tlsServerName"],
   ];
   const isOfCommand = ([name]: [string, unknown]) => names.includes(name);
@@ -77,7 +81,7 @@ function split(given: Record<string, unknown>): { command: SubmitFlags; options:
 /** Adds the command to the program; `done` receives its exit code. */
 export function addSubmit(
   program: Command,
-  { console, cwd }: CommandSurroundings,
+  { console, cwd, signals, exit }: CommandSurroundings,
   done: (exitCode: number) => void,
 ): void {
   program.addCommand(
@@ -111,8 +115,14 @@ export function addSubmit(
         },
         maskFile: await readMaskFile(settings.mask),
       };
-      const reply = await JobsConnection.with(command, (connection) =>
-        connection.call<SubmitRequest, SubmitReply__Output>((client) => client.submit, request),
+      const submit = () =>
+        JobsConnection.with(command, (connection) =>
+          connection.call<SubmitRequest, SubmitReply__Output>((client) => client.submit, request),
+        );
+      // There is nothing to tidy up. Said all the same: as the first process of a container it would not hear of signals otherwise.
+      const interruption = { source: signals, onFirst: () => exit(exitCodes.interrupted), kill: killProcess };
+      const reply = await withInterruption(interruption, (signal) =>
+        new Patience(command.wait, console, signal).with(submit),
       );
       const { status, created } = reply;
       if (!status) throw new InputError("the coordinator gave an empty answer");

@@ -6,6 +6,7 @@ import { exitCodes } from "./exit-codes.js";
 import { type SignalSource, withInterruption } from "./interruption.js";
 import { countsText, progressText } from "./job-text.js";
 import { type ConnectionFlags, connectedCommand, JobsConnection } from "./jobs-connection.js";
+import { Patience, withWaitFlag } from "./patience.js";
 import { killProcess } from "./service.js";
 
 const eraseLine = "\r\u001b[2K";
@@ -13,6 +14,7 @@ const defaultColumns = 80;
 
 interface Flags extends ConnectionFlags {
   readonly json?: boolean;
+  readonly wait: number;
 }
 
 /** Where it is not a terminal, a line only when something changed. */
@@ -44,11 +46,13 @@ export function addWatch(
     "<job>",
     "its name",
   );
+  withWaitFlag(command, "a coordinator that answers, each time that none does");
   program.addCommand(
-    command.action(async (name: string, { json, ...flags }: Flags) => {
+    command.action(async (name: string, { json, wait, ...flags }: Flags) => {
       const writer = lineWriter(console);
-      const follow = (signal: AbortSignal) =>
+      const follow = (signal: AbortSignal, patience: Patience) =>
         JobsConnection.with(flags, async (connection) => {
+          signal.throwIfAborted();
           let last: JobStatus__Output | undefined;
           const request = { name };
           for await (const status of connection.stream(
@@ -56,6 +60,7 @@ export function addWatch(
             signal,
           )) {
             last = status;
+            patience.answered();
             if (json) console.stdout.write(`${JSON.stringify(status)}\n`);
             else if (status.finishedAt === "") writer.show(progressText(status));
           }
@@ -66,12 +71,15 @@ export function addWatch(
         onFirst: () => console.stderr.write("deqfleet: the job goes on without being watched\n"),
         kill: killProcess,
       };
-      const last = await withInterruption(interruption, async (signal) =>
-        follow(signal).catch((error: unknown) => {
-          if (signal.aborted) return undefined;
-          throw error;
-        }),
-      );
+      const last = await withInterruption(interruption, async (signal) => {
+        const patience = new Patience(wait, console, signal);
+        return patience
+          .with(() => follow(signal, patience))
+          .catch((error: unknown) => {
+            if (signal.aborted) return undefined;
+            throw error;
+          });
+      });
       if (last && !json) writer.end(`${name} ${last.state}: ${countsText(last)}`);
       done(last ? exitCodeOf(last) : exitCodes.interrupted);
     }),

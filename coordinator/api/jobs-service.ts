@@ -21,6 +21,7 @@ import {
   checkSame,
   type JobDraft,
   jobSpecOf,
+  NoWorkerError,
   newJob,
   resumed,
   retried,
@@ -126,11 +127,8 @@ export class JobsService {
     const models = new Set(this.#engine.pool.members().map(({ network }) => network.hash));
     const [model] = models;
     if (model !== undefined && models.size === 1) return model;
-    throw new InputError(
-      models.size === 0
-        ? "no worker has joined yet, so no model is known: name one by its file (--model FILE), or start a worker first"
-        : `the workers have ${models.size} models: name one by its file (--model FILE)`,
-    );
+    if (models.size === 0) throw new NoWorkerError();
+    throw new InputError(`the workers have ${models.size} models: name one by its file (--model FILE)`);
   }
 
   async #submit({ spec: message, maskFile }: SubmitRequest__Output): Promise<SubmitReply> {

@@ -15,6 +15,15 @@ export class NoSuchJobError extends InputError {
   }
 }
 
+/** A job takes its model from the workers, and there is none yet. */
+export class NoWorkerError extends InputError {
+  constructor() {
+    super(
+      "no worker has joined yet, so no model is known: name one by its file (--model FILE), or start a worker first",
+    );
+  }
+}
+
 /** A job whose name may be left open. */
 export type JobDraft = Omit<JobSpec, "name"> & { readonly name: string | null };
 

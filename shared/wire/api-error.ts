@@ -3,7 +3,7 @@
  * message for people.
  *
  *     deqfleet-error-kind     input | picture | retryable | fatal, see shared/errors.ts
- *     deqfleet-error-reason   no-such-job | job-differs | job-not-ended; absent for all others
+ *     deqfleet-error-reason   no-such-job | job-differs | job-not-ended | no-worker; absent for all others
  */
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { ErrorKind } from "../errors.js";
@@ -14,7 +14,7 @@ const reasonKey = "deqfleet-error-reason";
 const kinds: readonly ErrorKind[] = ["input", "picture", "retryable", "fatal"];
 
 /** What a program may want to tell apart. */
-export const errorReasons = ["no-such-job", "job-differs", "job-not-ended"] as const;
+export const errorReasons = ["no-such-job", "job-differs", "job-not-ended", "no-worker"] as const;
 export type ErrorReason = (typeof errorReasons)[number];
 
 /** The trailing metadata of an error. */

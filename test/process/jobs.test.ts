@@ -153,6 +153,38 @@ describe("a job", () => {
     expect(await outcomesOf("photos", at)).toMatchObject([{ status: "done", deliveries: 3, errors: [] }]);
   });
 
+  it("is watched over a change of coordinators by whoever waits for the next one", async () => {
+    const folder = await temporaryFolder();
+    await cutPictures(join(folder, "in"), 1, 32);
+    const first = await startCoordinator(folder, "--api", "127.0.0.1:0");
+    const [, port] = await first.process.prints(/API on port (\d+)/);
+    const api = `127.0.0.1:${port}`;
+    const at = ["--coordinator", api];
+    await deqfleet(
+      "submit",
+      join(folder, "in"),
+      "--out",
+      join(folder, "out"),
+      "--name",
+      "photos",
+      ...task,
+      ...at,
+    );
+    const [leaving, waiting] = [[], ["--wait", "60"]].map((more) =>
+      cluster.start("watch", "photos", ...at, ...more),
+    );
+    for (const watch of [leaving!, waiting!]) await watch.prints(/0 of 1 restored; .*no worker has joined/);
+    first.process.signal("SIGTERM");
+    expect(await leaving!.ended()).toBe(3);
+    expect(leaving!.output).toMatch(/deqfleet: coordinator .*: the coordinator is stopping\n$/);
+    await waiting!.prints(/waiting: coordinator .*: the coordinator is stopping/);
+    expect(await first.process.ended()).toBe(0);
+    const next = await startCoordinator(folder, "--api", api);
+    cluster.worker([next.address], model);
+    expect(await waiting!.ended()).toBe(0);
+    expect(waiting!.output).toMatch(/photos finished: 1 of 1 restored\n$/);
+  });
+
   it("is submitted as a file and flags say, flags first, and not with what its fleet decides", async () => {
     const folder = await temporaryFolder();
     await cutPictures(join(folder, "in"), 1, 32);
