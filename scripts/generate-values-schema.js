@@ -95,7 +95,7 @@ const schema = {
       serverName: { type: "string", minLength: 1 },
     }),
     api: object({ tokensSecret: text }),
-    jobs: list(object({ name: label, input: text, output: text, model: text, restoration }, ["name", "input", "output", "restoration"])),
+    jobs: list(object({ name: label, input: text, output: text, model: text, restoration, waitSeconds: count() }, ["name", "input", "output", "restoration"])),
     serviceMonitor: object({ enabled: flag, interval: text, labels: free }),
     prometheusRule: object({ enabled: flag, labels: free }),
     dashboard: object({ enabled: flag, labels: free }),

@@ -90,6 +90,26 @@ describe("the chart", () => {
   });
 });
 
+describe("a Job", () => {
+  const nameWith = (...values: string[]) =>
+    manifestsIn(template(["--values", join(chart, "ci", "mtls-values.yaml"), ...values]))
+      .filter(({ kind }) => kind === "Job")
+      .map(({ metadata }) => metadata.name)
+      .join();
+
+  it("is another one where anything of it changes, since Kubernetes refuses to change one", () => {
+    const names = [
+      nameWith(),
+      nameWith("--set", "image.tag=0.2.0"),
+      nameWith("--set", "jobs[0].restoration.task=colorize"),
+      nameWith("--set", "s3.secret=keys"),
+    ];
+    expect(names[3]).toBe(names[0]);
+    expect(new Set(names).size).toBe(3);
+    expect(names[0]).toMatch(/^fleet-deqfleet-scans-[0-9a-f]{8}$/);
+  });
+});
+
 describe.each(valueSets)("with %s", (set) => {
   it("passes helm lint --strict", () => {
     const { status, said } = ran("helm", [
