@@ -102,7 +102,7 @@ const schema = {
     podDisruptionBudget: object({ enabled: flag }),
     networkPolicy: object({ enabled: flag, clients: list(free), monitoring: list(free), egress: list(free) }),
     topologySpread: object({ enabled: flag, topologyKey: text }),
-    test: object({ folder: text }),
+    test: object({ folder: text, model: text }),
   }),
 };
 

@@ -126,6 +126,37 @@ readinessProbe:
   persistentVolumeClaim: {claimName: {{ .claim }}, readOnly: {{ .readOnly | default false }}}
 {{- end }}
 {{- end }}
+{{/* Where a pool's model comes from, as YAML: its own, or that of all. */}}
+{{- define "deqfleet.model" -}}
+{{- merge (dict) (.pool.model | default dict) .root.Values.model | toYaml }}
+{{- end }}
+
+{{/* Copies the model out of its image, if it is in one. */}}
+{{- define "deqfleet.modelCopy" -}}
+{{- if eq .model.source "image" }}
+- name: model
+  image: {{ required "model.image: an image that holds the model" .model.image }}
+  command: [cp, {{ printf "/models/%s" .model.file | quote }}, /target/]
+  resources:
+    requests: {cpu: 100m, memory: 128Mi}
+    limits: {cpu: "1", memory: 512Mi}
+  securityContext: {{- include "deqfleet.containerSecurity" .root | nindent 4 }}
+  volumeMounts:
+    - {name: model, mountPath: /target}
+{{- end }}
+{{- end }}
+
+{{/* What is mounted at /models, unless the packaged model is taken. */}}
+{{- define "deqfleet.modelVolume" -}}
+{{- if eq .source "pvc" }}
+- name: model
+  persistentVolumeClaim: {claimName: {{ required "model.claim: the claim that holds the model" .claim }}, readOnly: true}
+{{- else if eq .source "image" }}
+- name: model
+  emptyDir: {}
+{{- end }}
+{{- end }}
+
 {{- define "deqfleet.spread" -}}
 {{- $ := .root -}}
 {{- if $.Values.topologySpread.enabled }}
