@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import {
   coordinatorOptionsSchema,
   resolveCoordinatorSettings,
@@ -141,6 +142,15 @@ describe.each(valueSets)("with %s", (set) => {
     const pods = podsIn(manifestsOf(set));
     expect(pods.length).toBeGreaterThan(2);
     for (const { name, pod } of pods) expect([name, ...violations(pod)]).toEqual([name]);
+  });
+
+  it("lets pods out to the object storage and the broker that it names", async () => {
+    const { s3, nats, networkPolicy } = parse(await readFile(join(chart, "ci", set), "utf8")) ?? {};
+    const named: string[] = [...(s3?.endpoint ? [s3.endpoint] : []), ...(nats?.config?.servers ?? [])];
+    const ports = (networkPolicy?.egress ?? []).flatMap((rule: { ports: { port: number }[] }) =>
+      rule.ports.map(({ port }) => String(port)),
+    );
+    for (const address of named) expect(ports).toContain(new URL(address).port);
   });
 
   it("gives every pod the account and the secrets of registries that it is told", () => {
