@@ -38,13 +38,12 @@ const keepalive = {
   "grpc.keepalive_permit_without_calls": 1,
 } as const;
 
-/** grpc-js counts every call for a service (channelz) that nobody here serves. */
-const uncounted = { "grpc.enable_channelz": 0 } as const;
-
 /** Client channels: a receive window that holds a whole tensor, so that a round costs one trip, not many. */
 export const channelOptions: ChannelOptions = {
   ...keepalive,
-  ...uncounted,
+  // Every call is counted for a service that nobody here serves. Servers need it: without it they forget the connections that they are
+  // to end at once.
+  "grpc.enable_channelz": 0,
   "grpc.max_receive_message_length": largestMessage,
   "grpc.max_send_message_length": largestMessage,
   "grpc-node.flow_control_window": 16 * 1024 * 1024,
@@ -53,7 +52,6 @@ export const channelOptions: ChannelOptions = {
 /** Servers. */
 export const serverOptions: ServerOptions = {
   ...keepalive,
-  ...uncounted,
   "grpc.max_receive_message_length": largestMessage,
   "grpc.max_send_message_length": largestMessage,
 };
