@@ -36,6 +36,9 @@ export interface JobHost {
   close(): Promise<void>;
 }
 
+/** For calls of the public API to end by themselves once the coordinator stops. */
+const farewellMilliseconds = 2000;
+
 const openLog = ({ jobs }: CoordinatorSettings): Promise<JobLog> =>
   jobs.kind === "nats" ? NatsLog.open(jobs.nats) : EmbeddedLog.open(jobs.folder);
 
@@ -73,8 +76,8 @@ export async function startJobs({
   let apiPort: number | null = null;
   const close = async () => {
     stopping.abort(new RetryableError("the coordinator is stopping"));
-    open?.close();
-    await engine.close();
+    // Whoever watches a job is told why that ends.
+    await Promise.all([open?.drain(farewellMilliseconds), engine.close()]);
     await files.close();
     await scan.release();
     await log.close();

@@ -59,6 +59,20 @@ export class GrpcServer {
     this.#health.setStatus("", serving ? "SERVING" : "NOT_SERVING");
   }
 
+  /** Takes no more calls, lets those under way come to their end, and ends the server; what takes longer is cut off. */
+  drain(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cut = setTimeout(() => {
+        this.close();
+        resolve();
+      }, milliseconds);
+      this.#server.tryShutdown(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+    });
+  }
+
   /** Ends the server and every call under way. */
   close(): void {
     this.#server.forceShutdown();
