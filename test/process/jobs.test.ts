@@ -124,8 +124,9 @@ describe("a job", () => {
       "--scale",
       "4",
       "--simulate",
+      // Far longer than the grace time, also where the model was measured while the machine was busy.
       "--steps",
-      "12",
+      "60",
       "--model",
       slow,
     ];
