@@ -13,6 +13,7 @@ import { channelOptions, insecureChannel, protocol } from "../../shared/wire/pro
 import { encodeTensor } from "../../shared/wire/tensor-codec.js";
 import { laneFolder } from "../../shared/wire/tensor-lane.js";
 import { type FakeAnswer, FakeWorker, type FakeWorkerScript } from "../../test/fake-worker.js";
+import { firstRound } from "../../test/first-round.js";
 import { toyChain } from "../../test/toy-chain.js";
 import { type CommandFeed, ExchangeServer } from "./exchange-server.js";
 import { GrpcSlice, type SliceTimeouts } from "./grpc-slice.js";
@@ -85,21 +86,7 @@ const tensorAnswers: readonly [
   [
     "a round",
     (exit) => ({ round: { exit, residuals: [1, 1], evaluations: 2, seconds } }),
-    (slice, signal) =>
-      slice.round(
-        {
-          round: 1,
-          correctFrom: undefined,
-          evaluateFrom: 0,
-          evaluateTo: 2,
-          correction: undefined,
-          gram: undefined,
-          forget: false,
-          plain: false,
-          restart: false,
-        },
-        signal,
-      ),
+    (slice, signal) => slice.round(firstRound(0, 2), signal),
   ],
   [
     "given steps",

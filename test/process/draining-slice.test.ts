@@ -7,6 +7,7 @@ import { ReturnedError } from "../../shared/errors.js";
 import { laneFolder } from "../../shared/wire/tensor-lane.js";
 import { EngineThread } from "../../worker/engine-thread.js";
 import { serveWorker } from "../../worker/server.js";
+import { firstRound } from "../first-round.js";
 import { never } from "../fleet-fixture.js";
 import { ModelFolder, nullModel } from "../models.js";
 import { toyChain } from "../toy-chain.js";
@@ -20,17 +21,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-const round = {
-  round: 1,
-  correctFrom: undefined,
-  evaluateFrom: 0,
-  evaluateTo: 2,
-  correction: undefined,
-  gram: undefined,
-  forget: false,
-  plain: false,
-  restart: false,
-};
+const round = firstRound(0, 2);
 
 const ways = [
   ["streams", undefined],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SliceSpec } from "../../shared/chain/slice-host.js";
 import { InputError } from "../../shared/errors.js";
+import { firstRound } from "../../test/first-round.js";
 import { never } from "../../test/fleet-fixture.js";
 import { taskSamples } from "../../test/task-samples.js";
 import { toyChain } from "../../test/toy-chain.js";
@@ -42,17 +43,7 @@ it("a whole chain is not solved with A^+ y of another length", async () => {
 
 it("a correction of another length is refused, and leaves the states as they were", async () => {
   const slice = await engineOf().open({ ...whole, begin: 1 });
-  const command = {
-    round: 1,
-    correctFrom: undefined,
-    evaluateFrom: 1,
-    evaluateTo: 2,
-    correction: undefined,
-    gram: undefined,
-    forget: false,
-    plain: false,
-    restart: false,
-  };
+  const command = firstRound(1, 2);
   await slice.round(command);
   const before = await slice.readState("entry");
   const correcting = slice.round({ ...command, round: 2, correctFrom: 0, correction: short.fill(9) });
