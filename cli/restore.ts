@@ -42,8 +42,16 @@ export function restoreCommand(name = "restore"): Command {
         "auto: what is to be short, the time to each or to all (default: throughput)",
       ).choices([...goalNames]),
     )
-    .option("--workers <n>", "worker processes (default: one a core, at most 8 and one a picture)", number)
+    .option(
+      "--workers <n>",
+      "worker processes (default: one a core or GPU, at most 8 cores and one a picture)",
+      number,
+    )
     .option("--threads <n>", "threads of each worker (default: cores / workers)", number)
+    .option(
+      "--device <list>",
+      "cpu, or the GPUs that the workers take turns with: cuda:0,cuda:1 (default: cpu)",
+    )
     .option(
       "--batch <n>",
       "pictures in one network call of a worker that has whole chains (default: up to 4, by size)",

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { BatchLimits } from "../shared/chain/batch-limits.js";
 import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
 import { collectionFlags } from "../shared/garbage-collection.js";
+import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
 import { workerEnvironment } from "./worker-environment.js";
@@ -26,6 +27,8 @@ export interface HealthTimings {
 export interface LocalWorkerOptions {
   readonly modelPath: string;
   readonly threads: number;
+  /** What its network runs on. */
+  readonly device: Device;
   /** Folder of the lanes between coordinator and worker; undefined for none. */
   readonly lanes?: string | undefined;
   /** Limits of the network calls that serial chains share; undefined: the worker's default. */
@@ -106,8 +109,8 @@ export class LocalWorker {
   }
 
   async #start(): Promise<WorkerChannel> {
-    const { modelPath, threads, lanes, batch } = this.#options;
-    const settings = ["--model", modelPath, "--threads", String(threads)];
+    const { modelPath, threads, device, lanes, batch } = this.#options;
+    const settings = ["--model", modelPath, "--threads", String(threads), "--device", device];
     if (lanes) settings.push("--lane-folder", lanes);
     if (batch)
       settings.push("--batch-pictures", String(batch.pictures), "--batch-pixels", String(batch.pixels));

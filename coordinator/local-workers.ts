@@ -4,6 +4,7 @@ import type { BatchLimits } from "../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { Slice, SliceSpec } from "../shared/chain/slice-host.js";
 import { type DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
+import type { Device } from "../shared/onnx/session.js";
 import { laneFolder, sweepLanes } from "../shared/wire/tensor-lane.js";
 import { withinTime } from "../shared/within-time.js";
 import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
@@ -17,6 +18,8 @@ export interface LocalFleetOptions {
   readonly workers: number;
   /** Threads of each. */
   readonly threads: number;
+  /** What their networks run on: they take turns; default: all on the processor. */
+  readonly devices?: readonly Device[] | undefined;
   readonly modelPath: string;
   readonly signal: AbortSignal;
   /** Where the coordinator listens for its workers; default 127.0.0.1:0, a free port. */
@@ -55,7 +58,16 @@ const startMilliseconds = 120_000;
  * @throws InputError if the model cannot be used or the address not be bound, FatalError if workers cannot be started
  */
 export async function startLocalWorkers(options: LocalFleetOptions): Promise<LocalWorkers> {
-  const { modelPath, threads, signal, health, batch, onEvent = () => {}, onHopeless } = options;
+  const {
+    modelPath,
+    threads,
+    devices = ["cpu"],
+    signal,
+    health,
+    batch,
+    onEvent = () => {},
+    onHopeless,
+  } = options;
   const { timeouts = defaultTimeouts } = options;
   if (!Number.isInteger(options.workers) || options.workers < 1) {
     throw new InputError(`--workers ${options.workers}: must be a whole number, 1 or more`);
@@ -68,7 +80,8 @@ export async function startLocalWorkers(options: LocalFleetOptions): Promise<Loc
   const shared = { modelPath, threads, lanes, health, batch, onEvent, onHopeless };
   const workers = Array.from(
     { length: options.workers },
-    (_, index) => new LocalWorker(`worker-${index + 1}`, shared),
+    (_, index) =>
+      new LocalWorker(`worker-${index + 1}`, { ...shared, device: devices[index % devices.length] }),
   );
   const close = async () => {
     exchange.close();

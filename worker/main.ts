@@ -18,6 +18,7 @@ process.on("SIGINT", () => {});
 
 // Loaded only now: until the watch over the parent stands, its end would go unnoticed.
 const { DeqfleetError } = await import("../shared/errors.js");
+const { deviceSchema } = await import("../shared/config/device-options.js");
 const { EngineThread } = await import("./engine-thread.js");
 const { serveWorker } = await import("./server.js");
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string" },
     threads: { type: "string", default: "1" },
+    device: { type: "string", default: "cpu" },
     listen: { type: "string", default: "127.0.0.1:0" },
     "lane-folder": { type: "string" },
     "batch-pictures": { type: "string" },
@@ -38,6 +40,7 @@ try {
   const engine = await EngineThread.start({
     modelPath: values.model ?? "",
     threads: Number(values.threads),
+    device: deviceSchema.parse(values.device),
     laneFolder: values["lane-folder"],
     batch: pictures && pixels ? { pictures: Number(pictures), pixels: Number(pixels) } : undefined,
   });

@@ -4,6 +4,7 @@ import { workerShape } from "./default-workers.js";
 const question = {
   workers: null,
   threads: null,
+  devices: ["cpu"],
   plan: "auto",
   goal: "throughput",
   pictures: 100,
@@ -36,5 +37,13 @@ describe("workerShape", () => {
   it("takes what it is given", () => {
     expect(workerShape({ ...question, workers: 3, threads: 4 })).toEqual({ workers: 3, threads: 4 });
     expect(workerShape({ ...question, workers: 20, cores: 2 })).toEqual({ workers: 20, threads: 1 });
+  });
+
+  it("takes one worker a GPU, unless told otherwise", () => {
+    const devices = ["cuda:0", "cuda:1"] as const;
+    expect(workerShape({ ...question, devices })).toEqual({ workers: 2, threads: 8 });
+    expect(workerShape({ ...question, devices, pictures: 1 }).workers).toBe(1);
+    expect(workerShape({ ...question, devices, pictures: 1, goal: "latency" }).workers).toBe(2);
+    expect(workerShape({ ...question, devices, workers: 4 }).workers).toBe(4);
   });
 });

@@ -42,8 +42,16 @@ export async function planRestore(request: PlanRequest): Promise<PlannedRestore>
   const pictures = places.length;
   const shape = workerShape({ ...settings, pictures, cores });
   const limits = batchLimits(settings.batch);
-  const { model: modelPath, listen } = settings;
-  const fleet = await startFleet({ ...shape, batch: limits, modelPath, listen, signal, onEvent: () => {} });
+  const { model: modelPath, listen, devices } = settings;
+  const fleet = await startFleet({
+    ...shape,
+    devices,
+    batch: limits,
+    modelPath,
+    listen,
+    signal,
+    onEvent: () => {},
+  });
   try {
     const size = await expectedCanvas(places[0].input, settings, fleet.network);
     const runtime = describeVersions().onnxruntime;

@@ -11,6 +11,7 @@ import { availableParallelism } from "node:os";
 import { type BatchLimits, batchLimits } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError, InputError } from "../../shared/errors.js";
+import type { Device } from "../../shared/onnx/session.js";
 import { readMask } from "../../shared/pictures/mask.js";
 import { sweepTemporaries } from "../../shared/pictures/temporary-file.js";
 import type { Fleet } from "../fleet.js";
@@ -31,6 +32,8 @@ export type StartFleet = (options: {
   readonly workers: number;
   /** Of each worker. */
   readonly threads: number;
+  /** What they run on, in turn. */
+  readonly devices: readonly Device[];
   /** Limits of the network calls that whole chains on one worker share. */
   readonly batch: BatchLimits;
   readonly modelPath: string;
@@ -91,6 +94,7 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
   try {
     return await startFleet({
       ...shape,
+      devices: record.settings.devices,
       batch: batchLimits(record.settings.batch),
       modelPath: record.settings.model,
       listen: record.settings.listen,

@@ -40,6 +40,7 @@ describe("resolveRestoreSettings", () => {
       goal: "throughput",
       workers: null,
       threads: null,
+      devices: ["cpu"],
       batch: null,
       listen: "127.0.0.1:0",
       model: "/package/prior.onnx",

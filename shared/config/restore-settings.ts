@@ -10,6 +10,7 @@ import { InputError } from "../errors.js";
 import { goalNames } from "../jobs/goal.js";
 import { type TaskSettings, taskNames, taskSchema } from "../operators/task.js";
 import { defaultMaxPixels } from "../pictures/decode.js";
+import { deviceSchema, devicesSchema } from "./device-options.js";
 import { checkOptionsOf, flagOf } from "./options.js";
 
 /** How a fleet is spent; `auto` lets the planner choose. */
@@ -38,6 +39,7 @@ export const restoreOptionsSchema = z
     spacing: z.enum(timestepSpacings),
     workers: count,
     threads: count,
+    device: devicesSchema,
     batch: count,
     listen: z.string().regex(/^.+:\d{1,5}$/, "needs HOST:PORT, port 0 for a free one"),
     plan: z.enum(planNames),
@@ -94,6 +96,8 @@ export const restoreSettingsSchema = z.strictObject({
   workers: z.int().nullable(),
   /** Threads of each worker; null: the cores divided by the workers. */
   threads: z.int().nullable(),
+  /** What the workers' networks run on, `cpu` or `cuda:N`; the workers take turns. */
+  devices: z.array(deviceSchema).min(1),
   /** Pictures a worker evaluates in one network call where it has whole chains; null: chosen by their size. */
   batch: z.int().nullable(),
   /** Where the coordinator listens for its workers, HOST:PORT. */
@@ -183,6 +187,7 @@ export function resolveRestoreSettings(
     goal: options.goal ?? "throughput",
     workers: options.workers ?? null,
     threads: options.threads ?? null,
+    devices: options.device ?? ["cpu"],
     batch: options.batch ?? null,
     listen: options.listen ?? "127.0.0.1:0",
     model: absolute(options.model ?? defaultModel),

@@ -14,6 +14,7 @@ export const submitOptionsSchema = z
       out: true,
       workers: true,
       threads: true,
+      device: true,
       batch: true,
       listen: true,
       report: true,

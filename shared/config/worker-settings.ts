@@ -2,9 +2,10 @@
 import { availableParallelism, hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type Device, devicePattern } from "../onnx/session.js";
+import type { Device } from "../onnx/session.js";
 import { addressSchema } from "../wire/address.js";
 import { defaultCoordinatorAddress } from "./coordinator-settings.js";
+import { deviceSchema } from "./device-options.js";
 import { secondsSchema } from "./options.js";
 import { type ProcessSettings, processOptions, resolveProcessSettings } from "./process-settings.js";
 
@@ -32,10 +33,7 @@ export const workerOptionsSchema = z
     advertise: addressSchema,
     http: addressSchema,
     name: workerNameSchema,
-    device: z.custom<Device>(
-      (given) => typeof given === "string" && devicePattern.test(given),
-      "is no device; give cpu, or cuda:0 for the first GPU",
-    ),
+    device: deviceSchema,
     threads: z.int().min(1),
     batch: z.int().min(1),
     grace: secondsSchema,
