@@ -69,7 +69,7 @@ class SelfDescription {
   }
 
   readonly registration = (): Registration => {
-    const { pictures, pixels } = batchLimits(this.#settings.batch);
+    const { pictures, pixels } = batchLimits(this.#settings.batch, [this.#settings.device]);
     const { costs, card } = this.#engine;
     this.#told = new Set(costs);
     return {
@@ -158,7 +158,7 @@ async function live(
     modelPath,
     threads,
     device,
-    batch: batchLimits(batch),
+    batch: batchLimits(batch, [device]),
     laneFolder: laneFolder(),
     measureSeconds: measure,
   });

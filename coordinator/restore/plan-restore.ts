@@ -41,7 +41,7 @@ export async function planRestore(request: PlanRequest): Promise<PlannedRestore>
   const places = await findPlaces(settings, cwd);
   const pictures = places.length;
   const shape = workerShape({ ...settings, pictures, cores });
-  const limits = batchLimits(settings.batch);
+  const limits = batchLimits(settings.batch, settings.devices);
   const { model: modelPath, listen, devices } = settings;
   const fleet = await startFleet({
     ...shape,

@@ -176,7 +176,7 @@ class PictureDeliveries {
 export async function runPictures(run: PicturesRun): Promise<void> {
   const { pending, settings, mask, maskHash, fleet, signal, onPlan } = run;
   const workers = fleet.host.width;
-  const limits = batchLimits(settings.batch);
+  const limits = batchLimits(settings.batch, settings.devices);
   const size = await expectedCanvas(pending[0].place.input, settings, fleet.network);
   const known = { fleet, size, signal, runtime: describeVersions().onnxruntime, folder: run.cache };
   const plan = await planRun({ ...known, settings, limits, pictures: pending.length, measure: "if-needed" });

@@ -95,7 +95,7 @@ async function startWorkers(record: RunRecord, run: RestoreRun, pictures: number
     return await startFleet({
       ...shape,
       devices: record.settings.devices,
-      batch: batchLimits(record.settings.batch),
+      batch: batchLimits(record.settings.batch, record.settings.devices),
       modelPath: record.settings.model,
       listen: record.settings.listen,
       signal,

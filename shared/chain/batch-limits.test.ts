@@ -22,4 +22,15 @@ describe("pictures in a call", () => {
   ])("asked for %i, of side %i: %i", (batch, side, count) => {
     expect(picturesPerCall(batchLimits(batch), square(side))).toBe(count);
   });
+
+  it.each([
+    [null, 64, 16],
+    [null, 256, 16],
+    [null, 512, 4],
+    [8, 64, 8],
+    [64, 256, 32],
+  ])("on a GPU, asked for %s, of side %i: %i", (batch, side, count) => {
+    expect(picturesPerCall(batchLimits(batch, ["cuda:0", "cuda:1"]), square(side))).toBe(count);
+    expect(batchLimits(batch, ["cuda:0", "cpu"])).toEqual(batchLimits(batch));
+  });
 });

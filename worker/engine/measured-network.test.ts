@@ -44,6 +44,32 @@ describe("MeasuredNetwork", () => {
     expect(network.changedCosts()).toEqual([{ batch: 2, height: 8, width: 8, seconds: 6, calls: 18 }]);
   });
 
+  it("does not count what a call's first time takes besides", async () => {
+    let clock = 0;
+    const prepared = new Set<number>();
+    const network = new MeasuredNetwork(
+      {
+        card: { hash: "", sizeMultiple: 1, fixedSize: undefined },
+        prepare: async (states) => {
+          clock += prepared.has(states) ? 0 : 700;
+          prepared.add(states);
+        },
+        evaluate: async (_, timesteps) => {
+          clock += 5 * timesteps.length;
+        },
+      },
+      () => clock,
+    );
+    await measureCalls(network, 3, () => clock);
+    // 0.7 s each for 1, 2, 4 and 8 states; the next would pass the three seconds.
+    expect(network.costsOf({ height: 64, width: 64 }).map(({ batch, seconds }) => [batch, seconds])).toEqual([
+      [1, 0.005],
+      [2, 0.01],
+      [4, 0.02],
+      [8, 0.04],
+    ]);
+  });
+
   it("a call that failed is no measurement", async () => {
     const failing = new MeasuredNetwork({
       card: { hash: "", sizeMultiple: 1, fixedSize: undefined },

@@ -52,12 +52,17 @@ export class MeasuredNetwork implements NoiseEstimator {
     this.#now = now;
   }
 
+  async prepare(states: number, size: PictureSize): Promise<void> {
+    await this.#inner.prepare?.(states, size);
+  }
+
   async evaluate(
     x: Float32Array,
     timesteps: readonly number[],
     size: PictureSize,
     out: Float32Array,
   ): Promise<void> {
+    await this.prepare(timesteps.length, size);
     const started = this.#now();
     await this.#inner.evaluate(x, timesteps, size, out);
     this.#note(timesteps.length, size, (this.#now() - started) / 1000);
@@ -126,7 +131,7 @@ const largestBatch = 16;
  * @param size of the states; default: the network's own, or 64x64
  */
 export async function measureCalls(
-  network: NoiseEstimator,
+  network: MeasuredNetwork,
   seconds: number,
   now: () => number = () => performance.now(),
   size: PictureSize = measuredSize(network.card),
@@ -138,12 +143,15 @@ export async function measureCalls(
   const end = now() + 1000 * seconds;
   let expected = 0;
   for (let batch = 1; batch <= most && now() + expected <= end; batch *= 2) {
+    const preparing = now();
+    await network.prepare(batch, size);
     const started = now();
     const timesteps = Array.from({ length: batch }, (_, i) => 999 - i);
     const out = new Float32Array(batch * numbers);
     for (let call = 0; call < callsEach && (call === 0 || now() <= end); call++) {
       await network.evaluate(new Float32Array(batch * numbers), timesteps, size, out);
     }
-    expected = 2 * (now() - started);
+    // Preparations take about as long for every batch.
+    expected = started - preparing + 2 * (now() - started);
   }
 }

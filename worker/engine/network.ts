@@ -2,12 +2,12 @@
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
-import { cpuRoundPixels, largestCallPixels } from "../../shared/chain/batch-limits.js";
+import { cpuRoundPixels, gpuCallPixels, largestCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
 import { DeqfleetError, InputError } from "../../shared/errors.js";
 import { freeOutput } from "../../shared/onnx/free-output.js";
 import { modelHash } from "../../shared/onnx/model-hash.js";
-import { type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
+import { type Device, type SessionLimits, sessionOptions } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 
 /** Evaluates eps_theta(x, t). */
@@ -15,6 +15,8 @@ export interface NoiseEstimator {
   readonly card: NetworkCard;
   /** Pixels of the states that a round evaluates in one call; undefined: all of them together. */
   readonly roundPixels?: number | undefined;
+  /** Makes the first call of `states` states of a size take as long as the others, where it would not. */
+  prepare?(states: number, size: PictureSize): Promise<void>;
   /**
    * @param x states, [n, 3, H, W]
    * @param timesteps [n], 0..999
@@ -98,20 +100,24 @@ export class OnnxNetwork implements NoiseEstimator {
   readonly roundPixels: number | undefined;
   readonly #session: ort.InferenceSession;
   readonly #signature: Signature;
-  readonly #largestBatch: number;
+  /** States of a call that the graph permits: 1, or any number. */
+  readonly largestBatch: number;
+  readonly #callPixels: number;
 
   private constructor(
     session: ort.InferenceSession,
     signature: Signature,
     card: NetworkCard,
     largestBatch: number,
-    roundPixels: number | undefined,
+    device: Device,
   ) {
-    this.roundPixels = roundPixels;
+    // On a GPU calls are cut by whoever holds the session.
+    this.roundPixels = device === "cpu" ? cpuRoundPixels : undefined;
+    this.#callPixels = device === "cpu" ? largestCallPixels : gpuCallPixels;
     this.#session = session;
     this.#signature = signature;
     this.card = card;
-    this.#largestBatch = largestBatch;
+    this.largestBatch = largestBatch;
   }
 
   /**
@@ -133,8 +139,8 @@ export class OnnxNetwork implements NoiseEstimator {
     const fixedBatch = session.inputMetadata.some(
       (meta) => meta.isTensor && meta.shape.length === 4 && typeof meta.shape[0] === "number",
     );
-    const roundPixels = (limits.device ?? "cpu") === "cpu" ? cpuRoundPixels : undefined;
-    return new OnnxNetwork(session, signature, card, fixedBatch ? 1 : Number.POSITIVE_INFINITY, roundPixels);
+    const largestBatch = fixedBatch ? 1 : Number.POSITIVE_INFINITY;
+    return new OnnxNetwork(session, signature, card, largestBatch, limits.device ?? "cpu");
   }
 
   async evaluate(
@@ -144,7 +150,7 @@ export class OnnxNetwork implements NoiseEstimator {
     out: Float32Array,
   ): Promise<void> {
     const pixels = size.height * size.width;
-    const batch = Math.max(1, Math.min(this.#largestBatch, Math.floor(largestCallPixels / pixels)));
+    const batch = Math.max(1, Math.min(this.largestBatch, Math.floor(this.#callPixels / pixels)));
     for (let from = 0; from < timesteps.length; from += batch) {
       const to = Math.min(timesteps.length, from + batch);
       const view = (all: Float32Array) => all.subarray(from * 3 * pixels, to * 3 * pixels);

@@ -24,6 +24,7 @@ import {
   endEngine,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
+import { FixedBatchNetwork } from "./fixed-batch-network.js";
 import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
 import { readRound, roundEvents } from "./round-messages.js";
@@ -193,7 +194,8 @@ async function serve(
   try {
     // Before the model, so that each is blamed for its own faults.
     if (device !== "cpu") await probeDevice(device);
-    network = new MeasuredNetwork(await OnnxNetwork.load(modelPath, { threads, device }));
+    const load = () => OnnxNetwork.load(modelPath, { threads, device });
+    network = new MeasuredNetwork(await (device === "cpu" ? load() : FixedBatchNetwork.over(load)));
     await measureCalls(network, measureSeconds);
   } catch (error) {
     post({ type: "unusable", failure: threadFailure(error) });
