@@ -60,8 +60,8 @@ describe("MeasuredNetwork", () => {
       },
       () => clock,
     );
-    await measureCalls(network, 3, () => clock);
-    // 0.7 s each for 1, 2, 4 and 8 states; the next would pass the three seconds.
+    await measureCalls(network, 3.5, () => clock);
+    // 0.7 s each for 1, 2, 4 and 8 states; the next would pass the time given.
     expect(network.costsOf({ height: 64, width: 64 }).map(({ batch, seconds }) => [batch, seconds])).toEqual([
       [1, 0.005],
       [2, 0.01],
