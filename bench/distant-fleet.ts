@@ -60,7 +60,11 @@ export async function startDistantFleet(
   const local = await startLocalWorkers({ ...options, threads: 1, lanes: false });
   const server = await ExchangeServer.listen("127.0.0.1:0");
   const exchangePort = await relayTo(relay, portOf(server.address), oneWay);
+  await server.openRounds("127.0.0.1:0", null);
+  const hall = server.rounds!.hall;
+  const rounds = { hall, address: `127.0.0.1:${await relayTo(relay, Number(hall.name), oneWay)}` };
   const exchange = {
+    rounds,
     address: `127.0.0.1:${exchangePort}`,
     announce: (token: string) => server.announce(token),
     withdraw: (token: string) => server.withdraw(token),

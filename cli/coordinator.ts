@@ -40,6 +40,10 @@ function coordinatorCommand(): Command {
       "--advertise <host:port>",
       "where workers reach it (default: the host it listens on; port 0: the port it got)",
     )
+    .option(
+      "--rounds <host:port>",
+      "where workers of other machines come for the rounds of cut chains, or off (default: --listen's host, a free port)",
+    )
     .option("--http <host:port>", "where /healthz and /readyz are served (default: nowhere)")
     .option("--nats <url,...>", "NATS servers that keep the jobs; several coordinators may share them")
     .option(

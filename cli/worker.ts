@@ -59,6 +59,8 @@ export function lineOf(event: WorkerEvent): string {
       return `reached at ${event.address}${event.http === null ? "" : `, HTTP on port ${event.http}`}`;
     case "coordinator-failed":
       return `coordinator ${event.coordinator}: ${event.reason}`;
+    case "rounds-unreachable":
+      return `rounds of cut chains come in gRPC messages, since ${event.address} cannot be reached (${event.reason}); open that port of the coordinator, or give it --rounds`;
     case "picture-ended":
       return `${event.picture} ${event.status}${event.error === undefined ? "" : `: ${event.error}`}`;
     case "slice-ended": {
@@ -71,7 +73,8 @@ export function lineOf(event: WorkerEvent): string {
 /** How much an event matters: single pictures are their coordinator's to tell of. */
 function levelOf(event: WorkerEvent): "debug" | "info" | "warn" {
   if (event.event === "picture-ended" || event.event === "slice-ended") return "debug";
-  return event.event === "coordinator-failed" ? "warn" : "info";
+  const troubles = ["coordinator-failed", "rounds-unreachable"];
+  return troubles.includes(event.event) ? "warn" : "info";
 }
 
 /** Adds the command to the program; `done` receives its exit code. */

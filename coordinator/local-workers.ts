@@ -5,6 +5,7 @@ import type { NetworkCard } from "../shared/chain/network-card.js";
 import type { Slice, SliceSpec } from "../shared/chain/slice-host.js";
 import { type DeqfleetError, InputError, RetryableError } from "../shared/errors.js";
 import type { Device } from "../shared/onnx/session.js";
+import { hostOf } from "../shared/wire/address.js";
 import { laneFolder, sweepLanes } from "../shared/wire/tensor-lane.js";
 import { withinTime } from "../shared/within-time.js";
 import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
@@ -35,6 +36,8 @@ export interface LocalFleetOptions {
   readonly health?: HealthTimings | undefined;
   /** Whether tensors pass through shared memory where the machine has any; default true. */
   readonly lanes?: boolean | undefined;
+  /** Whether rounds have sockets of their own where there are no lanes, as between machines; default true. */
+  readonly rounds?: boolean | undefined;
 }
 
 /** Started workers, supervised, and the way to give them slices. */
@@ -76,6 +79,7 @@ export async function startLocalWorkers(options: LocalFleetOptions): Promise<Loc
   setMaxListeners(0, signal);
   const exchange = await ExchangeServer.listen(options.listen ?? "127.0.0.1:0");
   const lanes = options.lanes === false ? undefined : laneFolder();
+  if (!lanes && options.rounds !== false) await exchange.openRounds(`${hostOf(exchange.address)}:0`, null);
   if (lanes) sweepLanes(lanes);
   const shared = { modelPath, threads, lanes, health, batch, onEvent, onHopeless };
   const workers = Array.from(

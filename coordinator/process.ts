@@ -74,6 +74,13 @@ export async function startCoordinator(parts: CoordinatorParts): Promise<Coordin
   }
   const address = advertisedAddress(settings.listen, port, settings.advertise);
   const exchange = ExchangeServer.on(server, address);
+  try {
+    if (settings.rounds !== null) await exchange.openRounds(settings.rounds, settings.tls);
+  } catch (error) {
+    server.close();
+    await http?.close();
+    throw error;
+  }
   const lanes = laneFolder();
   if (lanes) sweepLanes(lanes);
   const pool = new MemberPool({
@@ -100,7 +107,7 @@ export async function startCoordinator(parts: CoordinatorParts): Promise<Coordin
       server.setServing(false);
       registry.close();
       await new Promise((resolve) => setTimeout(resolve, farewellMilliseconds));
-      server.close();
+      exchange.close();
       await http?.close();
     },
   };

@@ -8,7 +8,7 @@ import { submitOptionsSchema } from "../dist/shared/config/submit-options.js";
 import { workerOptionsSchema } from "../dist/shared/config/worker-settings.js";
 
 /** Options that the chart sets. */
-const ofTheChart = ["listen", "advertise", "http", "api", "apiTokens", "data", "nats", "coordinator", "model", "name", "grace"];
+const ofTheChart = ["listen", "advertise", "rounds", "http", "api", "apiTokens", "data", "nats", "coordinator", "model", "name", "grace"];
 const ofTls = ["tlsCa", "tlsCert", "tlsKey", "tlsServerName"];
 
 /** @param left options that users may not give here */

@@ -34,6 +34,8 @@ export type WorkerEvent =
   | { readonly event: "state"; readonly state: LifeState; readonly why: string }
   | { readonly event: "listening"; readonly address: string; readonly http: number | null }
   | { readonly event: "coordinator-failed"; readonly coordinator: string; readonly reason: string }
+  /** Rounds of cut chains come by gRPC, which takes longer. */
+  | { readonly event: "rounds-unreachable"; readonly address: string; readonly reason: string }
   | EndedWork;
 
 /** What the process needs beside its settings. */
@@ -161,7 +163,9 @@ async function live(
     batch: batchLimits(batch, [device]),
     laneFolder: laneFolder(),
     measureSeconds: measure,
+    tls: settings.tls,
   });
+  engine.onUnreachable = (address, reason) => onEvent({ event: "rounds-unreachable", address, reason });
   let server: WorkerServer;
   try {
     server = await serveWorker(engine, settings.listen, security, onEvent);

@@ -63,17 +63,14 @@ async function setUp(
   const mask = setup.hasMask ? await decodeUint8(await nextTensor(), reader.nextChunk) : undefined;
   const entry = setup.hasEntry ? await picture() : undefined;
   const exit = setup.hasExit ? await picture() : undefined;
-  const { begin, end } = request;
+  const { begin, end, token, lane, laneSocket, roundAddress } = request;
   if (begin >= end || end > chain.schedule.steps) {
     throw new InputError(`a slice [${begin}, ${end}) of ${chain.schedule.steps} steps cannot be`);
   }
   const seeds = entry || exit ? { entry, exit } : undefined;
   const spec = { chain: { ...chain, mask, pseudoInverse }, begin, end, seeds };
   const tensors = [pseudoInverse, mask, entry, exit].flatMap((t) => (t ? [t.buffer] : []));
-  return engine.perform(
-    { kind: "open", slice, spec, lane: request.lane, laneSocket: request.laneSocket },
-    tensors,
-  );
+  return engine.perform({ kind: "open", slice, spec, token, lane, laneSocket, roundAddress }, tensors);
 }
 
 async function runRound(

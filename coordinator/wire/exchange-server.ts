@@ -3,15 +3,16 @@
  * a client, whose receive window can hold a whole tensor.
  */
 import { type ServerWritableStream, status } from "@grpc/grpc-js";
+import type { TlsSettings } from "../../shared/config/security-settings.js";
 import { RetryableError } from "../../shared/errors.js";
-import { advertisedAddress } from "../../shared/wire/address.js";
+import { advertisedAddress, hostOf } from "../../shared/wire/address.js";
 import { FrameWriter } from "../../shared/wire/frame-stream.js";
 import type { ExchangeHandlers } from "../../shared/wire/generated/deqfleet/v1/Exchange.js";
 import type { FollowSliceRequest__Output } from "../../shared/wire/generated/deqfleet/v1/FollowSliceRequest.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import { GrpcServer } from "../../shared/wire/grpc-server.js";
-import { LaneHall } from "../../shared/wire/lane-socket.js";
 import { protocol } from "../../shared/wire/protocol.js";
+import { RoundHall } from "../../shared/wire/round-hall.js";
 
 type FollowCall = ServerWritableStream<FollowSliceRequest__Output, SliceCommand>;
 
@@ -56,7 +57,9 @@ export class ExchangeServer {
   readonly #server: GrpcServer;
   readonly #feeds = new Map<string, CommandFeed>();
   /** Opened when the first slice with a lane asks for it. */
-  #hall: Promise<LaneHall | undefined> | undefined;
+  #hall: Promise<RoundHall | undefined> | undefined;
+  /** For workers of other machines. */
+  #rounds: { readonly hall: RoundHall; readonly address: string } | undefined;
 
   private constructor(server: GrpcServer, address: string) {
     this.#server = server;
@@ -99,9 +102,25 @@ export class ExchangeServer {
   }
 
   /** Where workers of this machine come for rounds; undefined if that cannot be. @param folder of the lanes */
-  laneHall(folder: string): Promise<LaneHall | undefined> {
-    this.#hall ??= LaneHall.open(folder);
+  laneHall(folder: string): Promise<RoundHall | undefined> {
+    this.#hall ??= RoundHall.inFolder(folder);
     return this.#hall;
+  }
+
+  /**
+   * Has workers of other machines come for their rounds by a socket of their own.
+   * @param listen HOST:PORT; port 0 takes a free one
+   * @param tls files of this process; null: nothing is encrypted
+   * @throws InputError if the address cannot be bound
+   */
+  async openRounds(listen: string, tls: TlsSettings | null): Promise<void> {
+    const hall = await RoundHall.listen(listen, tls);
+    this.#rounds = { hall, address: `${hostOf(this.address)}:${hall.name}` };
+  }
+
+  /** Where workers of other machines come for rounds; undefined: nowhere, rounds travel in gRPC messages. */
+  get rounds(): { readonly hall: RoundHall; readonly address: string } | undefined {
+    return this.#rounds;
   }
 
   /** Forgets a slice nobody followed. */
@@ -112,6 +131,7 @@ export class ExchangeServer {
   /** Ends the server, with whatever else is on it. */
   close(): void {
     this.#server.close();
+    this.#rounds?.hall.close();
     void this.#hall?.then((hall) => hall?.close());
   }
 }

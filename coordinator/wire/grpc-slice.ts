@@ -21,15 +21,17 @@ import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Se
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor__Output } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
-import type { CommandSocket } from "../../shared/wire/lane-socket.js";
 import { decodeMoved, encodeMoved, joinNumbers, splitNumbers } from "../../shared/wire/moved-codec.js";
 import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
+import type { RoundHall } from "../../shared/wire/round-hall.js";
+import type { CommandSocket } from "../../shared/wire/round-socket.js";
 import {
   checkNumbers,
-  decodeFloat32,
   type EncodedTensor,
   encodeTensor,
   laneOf,
+  receiveFloat32,
+  tensorBehind,
   tensorInLane,
 } from "../../shared/wire/tensor-codec.js";
 import { laneCapacity, TensorLane } from "../../shared/wire/tensor-lane.js";
@@ -42,7 +44,10 @@ import type { WorkerChannel } from "./worker-channel.js";
 import { lossOf } from "./worker-loss.js";
 
 /** Where the workers come for their slices' commands. */
-export type CommandExchange = Pick<ExchangeServer, "address" | "announce" | "withdraw" | "laneHall">;
+export type CommandExchange = Pick<
+  ExchangeServer,
+  "address" | "announce" | "withdraw" | "laneHall" | "rounds"
+>;
 
 /** How long a worker may take. */
 export interface SliceTimeouts {
@@ -66,7 +71,17 @@ const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
 
 /** A way for commands and the events that answer them. */
 interface Way extends MessageSource<SliceEvent__Output> {
-  write(commands: readonly SliceCommand[], signal: AbortSignal): Promise<void>;
+  /** @param behind values that the last command announces; by sockets only */
+  write(
+    commands: readonly SliceCommand[],
+    behind: Float32Array | undefined,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** A tensor on its way out: what announces it, and what follows. */
+interface Outgoing extends EncodedTensor {
+  readonly behind?: Float32Array;
 }
 
 /** Implements {@link Slice} over gRPC. */
@@ -99,7 +114,7 @@ export class GrpcSlice implements Slice {
     this.#streams = {
       next: () => events.next(),
       nextChunk: events.nextChunk,
-      write: async (commands, signal) => {
+      write: async (commands, _, signal) => {
         // Before the first message goes, the worker has to come for it.
         let limit = quickCallMilliseconds;
         for (const command of commands) {
@@ -133,8 +148,12 @@ export class GrpcSlice implements Slice {
     const token = randomUUID();
     const feed = exchange.announce(token);
     let slice: GrpcSlice | undefined;
+    let halls: RoundHall[] = [];
     try {
-      const hall = lanes && made ? await exchange.laneHall(lanes) : undefined;
+      const beside = lanes && made ? await exchange.laneHall(lanes) : undefined;
+      const { rounds } = exchange;
+      halls = [beside, rounds?.hall].filter((hall) => hall !== undefined);
+      for (const hall of halls) hall.announce(token);
       const call = worker.openSlice({
         protocolVersion,
         exchangeAddress: exchange.address,
@@ -143,16 +162,20 @@ export class GrpcSlice implements Slice {
         begin,
         end,
         lane: made?.name ?? "",
-        laneSocket: hall?.name ?? "",
+        laneSocket: beside?.name ?? "",
+        roundAddress: rounds?.address ?? "",
       });
       slice = new GrpcSlice(worker, call, feed, timeouts, made?.lane, chain.canvas);
       const commands = setupCommands(chain, spec.seeds);
       const found = await slice.#exchange(commands, "opened", signal, async ({ opened }) => opened?.lane);
-      if (made) slice.#socket = hall?.take(made.name);
+      const [socket] = halls.flatMap((hall) => hall.take(token) ?? []);
+      socket?.permit(4 * slice.#pictureNumbers);
+      slice.#socket = socket;
       if (!found) slice.#closeLane();
       return slice;
     } catch (error) {
       exchange.withdraw(token);
+      for (const hall of halls) hall.take(token)?.close();
       if (slice) await slice.close();
       else {
         made?.lane.close();
@@ -165,10 +188,10 @@ export class GrpcSlice implements Slice {
   async round(command: RoundCommand, signal: AbortSignal): Promise<RoundReport> {
     const started = performance.now();
     const { correction, gram, ...rest } = command;
-    const encoded = correction && this.#encode(correction);
+    const way: Way = this.#socket ?? this.#streams;
+    const encoded = correction && this.#encode(correction, way);
     const message = { ...rest, gram: [...(gram ?? [])], correction: encoded?.tensor ?? null };
     const chunks = (encoded?.chunks ?? []).map((chunk) => ({ chunk }));
-    const way = this.#socket ?? this.#streams;
     const read = async ({ round: report }: SliceEvent__Output) => {
       if (!report) throw new RetryableError("a round report is empty");
       return {
@@ -177,7 +200,7 @@ export class GrpcSlice implements Slice {
       };
     };
     const all = [{ round: message }, ...chunks];
-    const { report, exit } = await this.#exchange(all, "round", signal, read, way);
+    const { report, exit } = await this.#exchange(all, "round", signal, read, way, encoded?.behind);
     const seconds = secondsOf(report.seconds);
     tellExchange("round", started, seconds.total);
     return {
@@ -234,11 +257,12 @@ export class GrpcSlice implements Slice {
     await this.#exchange([{ recut: message }, ...chunks], "recut", signal, async () => {});
   }
 
-  /** A tensor for the worker: in the lane if it fits. */
-  #encode(values: Float32Array): EncodedTensor {
+  /** A tensor for the worker: in the lane if it fits, as it is where `way` takes it so. */
+  #encode(values: Float32Array, way: Way = this.#streams): Outgoing {
     const number = this.#lane?.write(values);
-    if (number === undefined) return encodeTensor(values, [values.length]);
-    return { tensor: tensorInLane(number, values.length), chunks: [] };
+    if (number !== undefined) return { tensor: tensorInLane(number, values.length), chunks: [] };
+    if (way === this.#streams) return encodeTensor(values, [values.length]);
+    return { tensor: tensorBehind(values), chunks: [], behind: values };
   }
 
   /**
@@ -248,7 +272,7 @@ export class GrpcSlice implements Slice {
    */
   async #decode(tensor: Tensor__Output, due: number, way: Way = this.#streams): Promise<Float32Array> {
     const found = laneOf(tensor);
-    if (!found) return decodeFloat32(tensor, way.nextChunk, due);
+    if (!found) return receiveFloat32(tensor, way, due);
     if (!this.#lane) throw new RetryableError("the worker announced a tensor in a lane that it did not open");
     checkNumbers(tensor, due);
     return this.#lane.read(found.lane, due);
@@ -277,13 +301,14 @@ export class GrpcSlice implements Slice {
     signal: AbortSignal,
     read: (event: SliceEvent__Output) => Promise<Result>,
     way: Way = this.#streams,
+    behind?: Float32Array,
   ): Promise<Result> {
     const { address } = this.#worker;
     try {
       return await withinTime(this.#timeouts.command, `worker ${address}`, signal, async () => {
         // Whatever ends the slice (a worker that refuses it, or dies) must end the wait for it to take commands.
         const answer = way.next();
-        const sent = way.write(commands, signal);
+        const sent = way.write(commands, behind, signal);
         const event = await Promise.race([answer, sent.then(() => answer)]);
         if (!event) throw new RetryableError(`worker ${address} closed the slice`);
         if (event.failure) throw decodeFailure(event.failure);

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { InputError } from "../errors.js";
-import { addressSchema } from "../wire/address.js";
+import { addressSchema, hostOf } from "../wire/address.js";
 import { type NatsSettings, natsSettingsSchema } from "./nats-settings.js";
 import { secondsSchema } from "./options.js";
 import { type ProcessSettings, processOptions, resolveProcessSettings } from "./process-settings.js";
@@ -27,6 +27,7 @@ export const coordinatorOptionsSchema = z
   .strictObject({
     listen: addressSchema,
     advertise: addressSchema,
+    rounds: z.union([z.literal("off"), addressSchema]),
     http: addressSchema,
     heartbeat: secondsSchema,
     silence: secondsSchema,
@@ -48,6 +49,8 @@ export interface CoordinatorSettings extends ProcessSettings {
   readonly listen: string;
   /** Where workers reach it; null: under the host it listens on. A port of 0 stands for the one it got. */
   readonly advertise: string | null;
+  /** Where workers of other machines come for the rounds of cut chains, HOST:PORT; null: nowhere, rounds travel in gRPC messages. */
+  readonly rounds: string | null;
   /** Where probes and metrics are served over HTTP; null: nowhere. */
   readonly http: string | null;
   /** Seconds between two heartbeats of a worker. */
@@ -94,8 +97,11 @@ export function resolveCoordinatorSettings(
       `--silence ${silence}: must be at least twice --heartbeat ${heartbeat}, or one late heartbeat costs a worker`,
     );
   }
+  const listen = options.listen ?? defaultCoordinatorAddress;
+  const { rounds = `${hostOf(listen)}:0` } = options;
   return {
-    listen: options.listen ?? defaultCoordinatorAddress,
+    listen,
+    rounds: rounds === "off" ? null : rounds,
     advertise: options.advertise ?? null,
     http: options.http ?? null,
     heartbeat,

@@ -25,6 +25,7 @@ function arrive(
     shape: [...(tensor.shape ?? [])],
     crc32: tensor.crc32 ?? 0,
     lane: 0,
+    behind: false,
     data: received(tensor.data as Uint8Array, offset),
   };
   const rest = [...chunks];

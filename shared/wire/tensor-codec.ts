@@ -5,6 +5,7 @@
 import { endianness } from "node:os";
 import { crc32 } from "node:zlib";
 import { FatalError, RetryableError } from "../errors.js";
+import type { MessageSource } from "./frame-stream.js";
 import type { Chunk, Chunk__Output } from "./generated/deqfleet/v1/Chunk.js";
 import type { Tensor, Tensor__Output } from "./generated/deqfleet/v1/Tensor.js";
 
@@ -43,6 +44,14 @@ export const tensorInLane = (lane: number, length: number): Tensor => ({
   dtype: "DTYPE_FLOAT32",
   shape: [length],
   lane,
+});
+
+/** Announces float32 values that follow on the slice's socket. */
+export const tensorBehind = (values: Float32Array): Tensor => ({
+  dtype: "DTYPE_FLOAT32",
+  shape: [values.length],
+  crc32: crc32(Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  behind: true,
 });
 
 const numbersOf = ({ shape }: Tensor__Output): number => shape.reduce((a, b) => a * b, 1);
@@ -103,11 +112,15 @@ async function collect(
     at = end;
     if (at === length) break;
   }
-  const found = crc32(bytes);
-  if (found !== first.crc32) {
-    throw new RetryableError(`a tensor arrived damaged: checksum ${found}, expected ${first.crc32}`);
-  }
+  checkSum(bytes, first);
   return bytes;
+}
+
+function checkSum(bytes: Uint8Array, { crc32: expected }: Tensor__Output): void {
+  const found = crc32(bytes);
+  if (found !== expected) {
+    throw new RetryableError(`a tensor arrived damaged: checksum ${found}, expected ${expected}`);
+  }
 }
 
 /**
@@ -123,6 +136,29 @@ export async function decodeFloat32(
   if (first.dtype !== "DTYPE_FLOAT32")
     throw new RetryableError(`expected a float32 tensor, got ${first.dtype}`);
   return new Float32Array((await collect(first, nextChunk, due)).buffer);
+}
+
+/**
+ * Takes float32 values from wherever their message came: behind it as they are, or in chunks.
+ * @param due how many there must be; left out: any number
+ * @throws RetryableError if there are more or fewer, or they do not match the header
+ */
+export async function receiveFloat32(
+  tensor: Tensor__Output,
+  { nextChunk, nextTensor }: Pick<MessageSource<unknown>, "nextChunk" | "nextTensor">,
+  due?: number,
+): Promise<Float32Array> {
+  if (!tensor.behind) return decodeFloat32(tensor, nextChunk, due);
+  if (!nextTensor) throw new RetryableError("a tensor was announced behind a message of a stream");
+  if (due !== undefined) checkNumbers(tensor, due);
+  const bytes = await nextTensor();
+  if (tensor.dtype !== "DTYPE_FLOAT32" || bytes.length !== 4 * numbersOf(tensor)) {
+    throw new RetryableError(
+      `a ${tensor.dtype} tensor of shape [${tensor.shape.join(", ")}] came with ${bytes.length} bytes`,
+    );
+  }
+  checkSum(bytes, tensor);
+  return new Float32Array(bytes.buffer);
 }
 
 /**

@@ -1,9 +1,9 @@
 /**
  * What crosses between coordinators and workers, counted where it does: messages of this project's protocol by gRPC and by the
- * sockets beside the lanes, tensors by the lanes themselves. Each thread counts its own; an engine's thread tells its process.
+ * sockets for rounds, tensors by the lanes themselves. Each thread counts its own; an engine's thread tells its process.
  */
 
-/** By which way: messages of gRPC, messages of a socket beside a lane, tensors in a lane. */
+/** By which way: messages of gRPC, messages of a socket for rounds, tensors in a lane. */
 export type WireWay = "grpc" | "socket" | "lane";
 
 export type WireDirection = "sent" | "received";

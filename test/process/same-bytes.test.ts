@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { fixedBorders } from "../../coordinator/solver/border-watch.js";
 import { solveSerial, solveTimeParallel } from "../../coordinator/solver/solve-chain.js";
 import { methodNames } from "../../shared/chain/method.js";
+import { wireTotals } from "../../shared/wire/wire-traffic.js";
 import { FleetFixture, never } from "../fleet-fixture.js";
 import { ModelFolder, smoothModel } from "../models.js";
 import { psnr } from "../seeded-values.js";
@@ -28,13 +29,21 @@ const still = async (...of: Parameters<FleetFixture["parts"]>) => ({
   borders: fixedBorders,
 });
 
+/** The ways of tensors: memory of this machine, sockets as between machines, gRPC where those are out of reach. */
+const ways = {
+  lane: { lanes: true },
+  socket: { lanes: false },
+  grpc: { lanes: false, rounds: false },
+} as const;
+
 describe.each([
-  [3, true],
-  [4, true],
-  [3, false],
-])("ten steps over %i workers, slices of unequal length, lanes: %s", (workers, lanes) => {
+  [3, "lane"],
+  [4, "lane"],
+  [3, "socket"],
+  [3, "grpc"],
+] as const)("ten steps over %i workers, slices of unequal length, way: %s", (workers, way) => {
   it.each(methodNames)("method %s: the same bytes over gRPC and in process", async (method) => {
-    const fleet = await fleets.start({ workers, modelPath, lanes });
+    const fleet = await fleets.start({ workers, modelPath, ...ways[way] });
     const local = await fleets.inProcess(modelPath, workers);
     for (const sample of [taskSamples[0], inpaint]) {
       // Fresh noise in every step, so that its addresses cross the wire too.
@@ -63,10 +72,19 @@ it("the serial chain gives the same bytes on any worker and in process", async (
   expect(bytes(other.picture).equals(expected)).toBe(false);
 });
 
-it.each([true, false])(
-  "states larger than a message arrive whole: 320x320, 1.2 MB, lanes: %s",
-  async (lanes) => {
-    const fleet = await fleets.start({ workers: 2, modelPath, lanes });
+/** Bytes that this process has received by each way for OpenSlice, the stream of exits. */
+const receivedByWay = () =>
+  Object.fromEntries(
+    wireTotals()
+      .filter(({ call, direction }) => call === "OpenSlice" && direction === "received")
+      .map(({ way, bytes }) => [way, bytes]),
+  );
+
+it.each(["lane", "socket", "grpc"] as const)(
+  "states larger than a message arrive whole, by the way they should: 320x320, 1.2 MB, %s",
+  async (way) => {
+    const before = receivedByWay();
+    const fleet = await fleets.start({ workers: 2, modelPath, ...ways[way] });
     const local = await fleets.inProcess(modelPath, 2);
     const size = { height: 320, width: 320 };
     const sample = {
@@ -79,5 +97,12 @@ it.each([true, false])(
     const remote = await solveTimeParallel(chain, settings, await still(fleet.host, sample), never);
     const here = await solveTimeParallel(chain, settings, await still(local, sample), never);
     expect(bytes(remote.picture).equals(bytes(here.picture))).toBe(true);
+    // The last state is read by gRPC in any case.
+    const limit = 1.5 * 4 * 3 * size.height * size.width;
+    for (const other of ["lane", "socket", "grpc"] as const) {
+      const bytesOfWay = (receivedByWay()[other] ?? 0) - (before[other] ?? 0);
+      if (other === way) expect(bytesOfWay).toBeGreaterThan(limit);
+      else expect(bytesOfWay).toBeLessThan(limit);
+    }
   },
 );

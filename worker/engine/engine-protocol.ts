@@ -10,6 +10,7 @@ import type {
   SliceSpec,
   StepRun,
 } from "../../shared/chain/slice-host.js";
+import type { TlsSettings } from "../../shared/config/security-settings.js";
 import type { CostPoint } from "../../shared/fleet/cost-point.js";
 import type { Device } from "../../shared/onnx/session.js";
 import type { PictureSize } from "../../shared/operators/task.js";
@@ -50,6 +51,8 @@ export interface EngineOptions {
   readonly laneFolder: string | undefined;
   /** Limits of the network calls that serial chains share; undefined: the default. */
   readonly batch?: BatchLimits | undefined;
+  /** Files of the certificates that coordinators' sockets ask for; default null: none. */
+  readonly tls?: TlsSettings | null | undefined;
   /** What the network runs on; default: `cpu`. */
   readonly device?: Device | undefined;
   /** Seconds spent on measuring network calls before the engine is ready; default: 0. */
@@ -65,9 +68,12 @@ export type EngineTask =
       readonly kind: "open";
       readonly slice: number;
       readonly spec: SliceSpec;
-      /** Names of the slice's lane and of the socket beside it; empty: none. */
+      /** Names the slice to the coordinator's sockets. */
+      readonly token: string;
+      /** Names of the slice's lane and of the socket for rounds beside it, and the address of another; empty: none. */
       readonly lane: string;
       readonly laneSocket: string;
+      readonly roundAddress: string;
     }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
@@ -127,6 +133,8 @@ export type EngineMessage =
       /** What passed by lanes and their sockets so far. */
       readonly wire: readonly WireTotal[];
     }
+  /** A coordinator's socket for rounds that cannot be reached: its rounds come by gRPC. */
+  | { readonly type: "unreachable"; readonly address: string; readonly reason: string }
   | { readonly type: "unusable"; readonly failure: Failure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: Failure };

@@ -2,13 +2,14 @@
  * The engine thread: owns the ONNX Runtime sessions. A run computes on the thread that calls it, so this thread hears
  * nothing while it works; the main thread goes on answering health checks and keepalives meanwhile.
  */
+import { connect } from "node:net";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { ChainSpec, SerialReport } from "../../shared/chain/slice-host.js";
 import { RetryableError, ReturnedError } from "../../shared/errors.js";
 import { probeDevice } from "../../shared/onnx/session.js";
 import { moment, type TimedPart } from "../../shared/telemetry/timed-parts.js";
-import { type EventSocket, followLane } from "../../shared/wire/lane-socket.js";
 import { splitNumbers } from "../../shared/wire/moved-codec.js";
+import { type EventSocket, followRounds } from "../../shared/wire/round-socket.js";
 import { laneCapacity, lanePath, TensorLane } from "../../shared/wire/tensor-lane.js";
 import { wireTotals } from "../../shared/wire/wire-traffic.js";
 import { serveCalls, threadFailure } from "../port-calls.js";
@@ -27,7 +28,8 @@ import type { EngineSlice } from "./engine-slice.js";
 import { FixedBatchNetwork } from "./fixed-batch-network.js";
 import { MeasuredNetwork, measureCalls } from "./measured-network.js";
 import { OnnxNetwork } from "./network.js";
-import { readRound, roundEvents } from "./round-messages.js";
+import { readRound, socketEvent } from "./round-messages.js";
+import { RoundSockets } from "./round-sockets.js";
 import { SliceEngine } from "./slice-engine.js";
 
 /** How often the main thread is told what network calls cost, if that changed. */
@@ -91,7 +93,7 @@ class TaskQueue {
 let draining = false;
 
 /** Answers the rounds that come by a slice's socket until it is closed. Never throws. */
-async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQueue): Promise<void> {
+async function answerRounds(open: OpenSlice, socket: EventSocket, queue: TaskQueue): Promise<void> {
   try {
     for (let message = await socket.next(); message; message = await socket.next()) {
       if (!message.round) throw new RetryableError(`unexpected command ${message.command ?? "(none)"}`);
@@ -99,18 +101,35 @@ async function followRounds(open: OpenSlice, socket: EventSocket, queue: TaskQue
       // A neighbour may still read a boundary state; whatever computes goes elsewhere.
       if (draining) throw new ReturnedError("the worker is draining");
       const report = await queue.add(() => runRound(open, command));
-      await socket.write(roundEvents(report));
+      const { event, behind } = socketEvent(report);
+      await socket.write([event], behind);
     }
   } catch (error) {
     await socket.write([{ failure: threadFailure(error) }]);
   }
 }
 
-async function perform(
-  engine: SliceEngine,
-  network: MeasuredNetwork,
+/** What tasks are performed with. */
+interface Parts {
+  readonly engine: SliceEngine;
+  readonly network: MeasuredNetwork;
+  readonly laneFolder: string | undefined;
+  readonly sockets: RoundSockets;
+  readonly queue: TaskQueue;
+}
+
+/** The slice's own way for rounds: beside its lane, or to another machine. */
+function socketFor(
+  { token, laneSocket, roundAddress }: Extract<EngineTask, { kind: "open" }>,
   folder: string | undefined,
-  queue: TaskQueue,
+  sockets: RoundSockets,
+): Promise<EventSocket | undefined> {
+  const path = folder && lanePath(folder, laneSocket);
+  return path ? followRounds(connect({ path }), token) : sockets.follow(roundAddress, token);
+}
+
+async function perform(
+  { engine, network, laneFolder: folder, sockets, queue }: Parts,
   task: EngineTask,
 ): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
@@ -118,11 +137,11 @@ async function perform(
       const slice = await engine.open(task.spec);
       const lane =
         folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
-      const path = folder && lanePath(folder, task.laneSocket);
-      const socket = lane && path ? await followLane(path, task.lane) : undefined;
+      const socket = await socketFor(task, lane && folder, sockets);
+      socket?.permit(4 * laneCapacity(task.spec.chain));
       const open = { slice, lane, socket, rounds: [] };
       slices.set(task.slice, open);
-      if (socket) void followRounds(open, socket, queue);
+      if (socket) void answerRounds(open, socket, queue);
       return lane !== undefined;
     }
     case "round": {
@@ -187,7 +206,7 @@ function serveChains({ chains }: EngineConnection, engine: SliceEngine): void {
 
 async function serve(
   port: MessagePort,
-  { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0 }: EngineOptions,
+  { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0, tls = null }: EngineOptions,
 ): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
   let network: MeasuredNetwork;
@@ -214,10 +233,12 @@ async function serve(
     post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap }, wire });
   };
   setInterval(tellCosts, costMilliseconds).unref();
-  const queue = new TaskQueue();
+  const unreachable = (address: string, reason: string) => post({ type: "unreachable", address, reason });
+  const sockets = new RoundSockets(tls, unreachable);
+  const parts: Parts = { engine, network, laneFolder, sockets, queue: new TaskQueue() };
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
-      const result = await perform(engine, network, laneFolder, queue, task);
+      const result = await perform(parts, task);
       post({ type: "done", id, result }, buffersOf(result));
     } catch (error) {
       post({ type: "failed", id, failure: threadFailure(error) });
@@ -230,7 +251,7 @@ async function serve(
       serveChains(request, engine);
       return;
     }
-    void queue.add(async () => {
+    void parts.queue.add(async () => {
       const answered = answer(request);
       // A whole chain joins the batch, and the tasks behind it are done between its network calls.
       if (request.task.kind !== "serial") await answered;

@@ -11,6 +11,7 @@ export interface OpenSliceRequest {
   'end'?: (number);
   'lane'?: (string);
   'laneSocket'?: (string);
+  'roundAddress'?: (string);
 }
 
 export interface OpenSliceRequest__Output {
@@ -22,4 +23,5 @@ export interface OpenSliceRequest__Output {
   'end': (number);
   'lane': (string);
   'laneSocket': (string);
+  'roundAddress': (string);
 }

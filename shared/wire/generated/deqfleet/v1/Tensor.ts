@@ -9,6 +9,7 @@ export interface Tensor {
   'crc32'?: (number);
   'data'?: (Buffer | Uint8Array | string);
   'lane'?: (number | string | Long);
+  'behind'?: (boolean);
 }
 
 export interface Tensor__Output {
@@ -17,4 +18,5 @@ export interface Tensor__Output {
   'crc32': (number);
   'data': (Buffer);
   'lane': (number);
+  'behind': (boolean);
 }

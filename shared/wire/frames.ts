@@ -1,0 +1,96 @@
+/** Frames over a connection: each behind its length, four bytes, little-endian. */
+import type { Socket } from "node:net";
+
+/** Bytes of a frame's length. */
+export const lengthBytes = 4;
+
+/** Largest frame of a stranger: what names a slice. */
+const largestGreeting = 256;
+
+/** Frames of one connection, in order. */
+export class Frames {
+  readonly #socket: Socket;
+  #largest = largestGreeting;
+  /** The length that is arriving, and how much of it is there. */
+  readonly #length = Buffer.alloc(lengthBytes);
+  #lengthAt = 0;
+  /** The frame that is arriving, in memory of its own: a tensor in it is used where it lies. */
+  #frame: Uint8Array<ArrayBuffer> | undefined;
+  #frameAt = 0;
+  readonly #frames: Uint8Array<ArrayBuffer>[] = [];
+  #waiting: ((frame: Uint8Array<ArrayBuffer> | undefined) => void) | undefined;
+  #ended = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (data) => this.#take(data));
+    // What is wrong with it, its end says as well.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.#ended = true;
+      this.#waiting?.(undefined);
+    });
+  }
+
+  /** Takes frames of up to so many bytes from now on; longer ones end the connection. */
+  permit(bytes: number): void {
+    this.#largest = bytes;
+  }
+
+  #take(data: Buffer): void {
+    for (let at = 0; at < data.length; ) {
+      if (!this.#frame) {
+        const taken = Math.min(lengthBytes - this.#lengthAt, data.length - at);
+        data.copy(this.#length, this.#lengthAt, at, at + taken);
+        at += taken;
+        this.#lengthAt += taken;
+        if (this.#lengthAt < lengthBytes) return;
+        const length = this.#length.readUInt32LE();
+        if (length > this.#largest) {
+          this.#socket.destroy();
+          return;
+        }
+        this.#lengthAt = 0;
+        this.#frameAt = 0;
+        this.#frame = new Uint8Array(length);
+      }
+      const taken = Math.min(this.#frame.length - this.#frameAt, data.length - at);
+      this.#frame.set(data.subarray(at, at + taken), this.#frameAt);
+      at += taken;
+      this.#frameAt += taken;
+      if (this.#frameAt < this.#frame.length) return;
+      const frame = this.#frame;
+      this.#frame = undefined;
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      if (waiting) waiting(frame);
+      else this.#frames.push(frame);
+    }
+  }
+
+  /** Hands frames to the system, copied: it keeps what the peer has not taken yet. */
+  write(...frames: readonly Uint8Array[]): void {
+    const bytes = Buffer.allocUnsafe(frames.reduce((sum, { length }) => sum + lengthBytes + length, 0));
+    let at = 0;
+    for (const frame of frames) {
+      bytes.writeUInt32LE(frame.length, at);
+      bytes.set(frame, at + lengthBytes);
+      at += lengthBytes + frame.length;
+    }
+    this.#socket.write(bytes);
+  }
+
+  /** The next frame; undefined when the connection has ended. */
+  next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const frame = this.#frames.shift();
+    if (frame || this.#ended) return Promise.resolve(frame);
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
