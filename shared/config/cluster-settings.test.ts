@@ -72,12 +72,21 @@ describe("a coordinator's settings", () => {
       listen: "127.0.0.1:7700",
       ...processDefaults,
       advertise: null,
+      rounds: "127.0.0.1:0",
       http: null,
       heartbeat: 2,
       silence: 10,
       jobs: { kind: "embedded", folder: "/home/user/deqfleet-jobs" },
       api: null,
     });
+  });
+
+  it("rounds come in beside the fleet's port, elsewhere, or not at all", () => {
+    const rounds = (options: object) => resolveCoordinatorSettings(coordinator(options), {}, here).rounds;
+    expect(rounds({ listen: "[::]:7700" })).toBe("[::]:0");
+    expect(rounds({ rounds: "10.0.0.1:7702" })).toBe("10.0.0.1:7702");
+    expect(rounds({ rounds: "off" })).toBeNull();
+    expect(() => rounds({ rounds: "no" })).toThrow(/--rounds "no": needs HOST:PORT/);
   });
 
   it("a shorter silence brings quicker heartbeats", () => {
