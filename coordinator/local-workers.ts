@@ -10,7 +10,8 @@ import { laneFolder, sweepLanes } from "../shared/wire/tensor-lane.js";
 import { withinTime } from "../shared/within-time.js";
 import { type HealthTimings, LocalWorker, type LocalWorkerEvent } from "./local-worker.js";
 import { ExchangeServer } from "./wire/exchange-server.js";
-import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
+import { GrpcSlice } from "./wire/grpc-slice.js";
+import type { SliceTimeouts } from "./wire/slice-way.js";
 import type { WorkerChannel } from "./wire/worker-channel.js";
 
 /** What local workers are to be. */

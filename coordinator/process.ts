@@ -18,7 +18,8 @@ import { MemberPool } from "./fleet/member-pool.js";
 import { Registry, type RegistryEvent } from "./fleet/registry.js";
 import type { WorkerPool } from "./fleet/worker-pool.js";
 import { ExchangeServer } from "./wire/exchange-server.js";
-import { GrpcSlice, type SliceTimeouts } from "./wire/grpc-slice.js";
+import { GrpcSlice } from "./wire/grpc-slice.js";
+import type { SliceTimeouts } from "./wire/slice-way.js";
 
 /** How a coordinator is set up, beside its settings. */
 export interface CoordinatorParts {

@@ -16,7 +16,8 @@ import { type FakeAnswer, FakeWorker, type FakeWorkerScript } from "../../test/f
 import { firstRound } from "../../test/first-round.js";
 import { toyChain } from "../../test/toy-chain.js";
 import { type CommandFeed, ExchangeServer } from "./exchange-server.js";
-import { GrpcSlice, type SliceTimeouts } from "./grpc-slice.js";
+import { GrpcSlice } from "./grpc-slice.js";
+import type { SliceTimeouts } from "./slice-way.js";
 import { WorkerChannel } from "./worker-channel.js";
 
 const never = new AbortController().signal;

@@ -16,13 +16,12 @@ import type {
 import { RetryableError } from "../../shared/errors.js";
 import { encodeChain } from "../../shared/wire/chain-codec.js";
 import { decodeFailure } from "../../shared/wire/failure-codec.js";
-import { FrameReader, type MessageSource } from "../../shared/wire/frame-stream.js";
 import type { Seconds__Output } from "../../shared/wire/generated/deqfleet/v1/Seconds.js";
 import type { SliceCommand } from "../../shared/wire/generated/deqfleet/v1/SliceCommand.js";
 import type { SliceEvent__Output } from "../../shared/wire/generated/deqfleet/v1/SliceEvent.js";
 import type { Tensor__Output } from "../../shared/wire/generated/deqfleet/v1/Tensor.js";
 import { decodeMoved, encodeMoved, joinNumbers, splitNumbers } from "../../shared/wire/moved-codec.js";
-import { protocolVersion, quickCallMilliseconds } from "../../shared/wire/protocol.js";
+import { protocolVersion } from "../../shared/wire/protocol.js";
 import type { RoundHall } from "../../shared/wire/round-hall.js";
 import type { CommandSocket } from "../../shared/wire/round-socket.js";
 import {
@@ -40,6 +39,7 @@ import { withinTime } from "../../shared/within-time.js";
 import type { CommandFeed, ExchangeServer } from "./exchange-server.js";
 import { checkGiven } from "./given-steps.js";
 import { setupCommands } from "./setup-commands.js";
+import { type SliceTimeouts, streamsOf, type Way } from "./slice-way.js";
 import type { WorkerChannel } from "./worker-channel.js";
 import { lossOf } from "./worker-loss.js";
 
@@ -49,35 +49,10 @@ export type CommandExchange = Pick<
   "address" | "announce" | "withdraw" | "laneHall" | "rounds"
 >;
 
-/** How long a worker may take. */
-export interface SliceTimeouts {
-  /** For one command: a round's evaluations, or a whole serial chain. Milliseconds. */
-  readonly command: number;
-  /** To take some more of a long transfer, {@link defaultStall} unless given. Milliseconds. */
-  readonly stall?: number | undefined;
-}
-
-/**
- * Milliseconds without progress after which a worker has stopped taking what it is sent. A transfer has no limit as a whole: how long
- * it takes depends on the canvas and on who shares the network. The streams hold back 16 messages of a megabyte, so this
- * asks for 0.3 MB/s, from each of sixteen slices that share 5 MB/s.
- */
-const defaultStall = 60_000;
-
 const noSeconds: EngineSeconds = { network: 0, kernels: 0, total: 0 };
 
 const secondsOf = (message: Seconds__Output | null): EngineSeconds =>
   message ? { network: message.network, kernels: message.kernels, total: message.total } : noSeconds;
-
-/** A way for commands and the events that answer them. */
-interface Way extends MessageSource<SliceEvent__Output> {
-  /** @param behind values that the last command announces; by sockets only */
-  write(
-    commands: readonly SliceCommand[],
-    behind: Float32Array | undefined,
-    signal: AbortSignal,
-  ): Promise<void>;
-}
 
 /** A tensor on its way out: what announces it, and what follows. */
 interface Outgoing extends EncodedTensor {
@@ -110,19 +85,7 @@ export class GrpcSlice implements Slice {
     this.#call = call;
     // A worker that is given up may still be there and silent: whoever waits at the socket learns it from the call's end.
     for (const end of ["error", "end", "close"]) call.once(end, () => this.#socket?.close());
-    const events = new FrameReader<SliceEvent__Output>(call);
-    this.#streams = {
-      next: () => events.next(),
-      nextChunk: events.nextChunk,
-      write: async (commands, _, signal) => {
-        // Before the first message goes, the worker has to come for it.
-        let limit = quickCallMilliseconds;
-        for (const command of commands) {
-          await withinTime(limit, `worker ${worker.address}`, signal, () => feed.write([command]));
-          limit = timeouts.stall ?? defaultStall;
-        }
-      },
-    };
+    this.#streams = streamsOf(call, feed, worker.address, timeouts);
     this.#feed = feed;
     this.#timeouts = timeouts;
     this.#lane = lane;

@@ -5,10 +5,10 @@ import { dialSocket } from "../../shared/security/socket-security.js";
 import { addressSchema } from "../../shared/wire/address.js";
 import { type EventSocket, followRounds } from "../../shared/wire/round-socket.js";
 
-/** Milliseconds for which an address that could not be reached is not tried again: the next slice does not wait for it, too. */
-const forgetMilliseconds = 60_000;
+/** Milliseconds for which an address that could not be reached is not tried again: a slice may have waited for it for seconds. */
+const forgetMilliseconds = 600_000;
 
-/** Dials coordinators; tells once a minute and address that one cannot be reached. */
+/** Dials coordinators; tells every ten minutes and address that one cannot be reached. */
 export class RoundSockets {
   readonly #tls: TlsSettings | null;
   readonly #onUnreachable: (address: string, reason: string) => void;
