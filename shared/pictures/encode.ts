@@ -1,4 +1,4 @@
-/** Network output to the content of picture files: [-1, 1] values rounded to codes, encoded by libvips. */
+/** Network output to the content of picture files: [-1, 1] values rounded to codes, encoded by libvips or, small PNG files, here. */
 import sharp, { type Sharp } from "sharp";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import type { PictureShape } from "../operators/operator.js";
@@ -9,6 +9,8 @@ import {
   type PictureFormat,
   pictureExtensions,
 } from "./picture-format.js";
+import { isSmallPng } from "./png-format.js";
+import { encodeSmallPng } from "./small-png-encode.js";
 
 /** How a picture is encoded. */
 export interface EncodeOptions {
@@ -103,6 +105,9 @@ export async function encodePicture(
   const codes = toCodes(values, shape, alpha, wide ? 65535 : 255);
   const { channels, height, width } = shape;
   const stride = channels === 1 ? (alpha === undefined ? 1 : 2) : alpha === undefined ? 3 : 4;
+  if (format === "png" && isSmallPng(codes.byteLength)) {
+    return encodeSmallPng({ height, width, channels: stride, codes });
+  }
   const space = channels === 1 ? (wide ? "grey16" : "b-w") : wide ? "rgb16" : "srgb";
   const raw = { height, width, channels: stride } as const;
   try {
