@@ -13,7 +13,7 @@ export const headerBytes = 13;
  * Bytes of pixels up to which a plain PNG is read and written here, at once, and not by libvips in Node's threads: 128x128 with four
  * channels of 8 bits. A picture of 32x32 costs libvips ten times as much as it costs here. On photographs both cost the same at 150x150
  * or 70x70 (8 and 16 bits) when writing, at 220x220 or 120x120 when reading; and who has other things to do on the same thread waits for
- * a millisecond at most.
+ * two milliseconds at most.
  */
 const smallPngBytes = 64 * 1024;
 
