@@ -1,6 +1,6 @@
 /**
- * Picture files to network input: [3, H, W] in [-1, 1], in sRGB, upright. Pixels are decoded by libvips (sharp) from bytes
- * read here, not by path: libvips caches files by name and would miss that one was rewritten.
+ * Picture files to network input: [3, H, W] in [-1, 1], in sRGB, upright. Pixels are decoded by libvips (sharp), those of small and
+ * plain PNG files here, from bytes read here, not by path: libvips caches files by name and would miss that one was rewritten.
  */
 import { readFile } from "node:fs/promises";
 import sharp, { type SharpOptions } from "sharp";
@@ -9,6 +9,7 @@ import type { PictureShape } from "../operators/operator.js";
 import { type CurveProfile, convertToSrgb, isSrgb, readCurveProfile } from "./icc-profile.js";
 import { isPictureFormat, type PictureFormat } from "./picture-format.js";
 import { type PictureHeader, readPngHeader } from "./png-header.js";
+import { decodeSmallPng } from "./small-png-decode.js";
 
 /** Pixels (height x width) above which a picture is refused unless the caller allows more: 4096 x 4096. */
 export const defaultMaxPixels = 16_777_216;
@@ -101,11 +102,26 @@ const checkHeader = (path: string, header: PictureHeader, maxPixels: number): He
   };
 };
 
+/** Interleaved codes, [H, W, C]. */
+interface Samples {
+  readonly samples: Uint8Array | Uint16Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Whether the last channel is alpha. */
+  readonly transparent: boolean;
+}
+
+const readSmall = (bytes: Uint8Array, { format }: Header): Samples | undefined => {
+  const read = format === "png" ? decodeSmallPng(bytes) : undefined;
+  return read && { ...read, transparent: read.channels % 2 === 0 };
+};
+
 const decodeSamples = async (
   path: string,
   bytes: Uint8Array,
   { bitDepth, gray, profile, convertsIn16Bit }: Header,
-): Promise<{ samples: Uint8Array | Uint16Array; channels: number; height: number; width: number }> => {
+): Promise<Samples> => {
   // "error" fails on truncated files but lets pass what only draws a warning (stray bytes between JPEG markers, unknown
   // TIFF tags), which cameras write every day.
   const options: SharpOptions = {
@@ -125,7 +141,8 @@ const decodeSamples = async (
       .toBuffer({ resolveWithObject: true });
     const { channels, height, width } = info;
     const samples = wide ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
-    return { samples, channels, height, width };
+    const colours = wide && gray ? 1 : 3;
+    return { samples, channels, height, width, transparent: channels > colours };
   } catch (cause) {
     throw unreadable(path, "the picture is damaged or truncated", cause);
   }
@@ -157,11 +174,11 @@ export async function decodePictureBytes(
   { maxPixels = defaultMaxPixels }: DecodeOptions = {},
 ): Promise<Picture> {
   const header = checkHeader(path, await readHeader(path, bytes), maxPixels);
-  const { samples, channels, height, width } = await decodeSamples(path, bytes, header);
+  const { samples, channels, height, width, transparent } =
+    readSmall(bytes, header) ?? (await decodeSamples(path, bytes, header));
   const { format, bitDepth, gray, profile } = header;
   const maximum = bitDepth === 16 ? 65535 : 255;
   const colours = gray ? 1 : 3;
-  const alphaChannel = gray && bitDepth === 16 ? 1 : 3;
   const area = height * width;
   const values = new Float32Array(3 * area);
   for (let c = 0; c < colours; c++) {
@@ -171,8 +188,8 @@ export async function decodePictureBytes(
   if (gray) values.copyWithin(area, 0, area).copyWithin(2 * area, 0, area);
 
   const picture = { shape: { channels: 3, height, width }, values, bitDepth, gray, format };
-  if (channels === alphaChannel) return picture;
+  if (!transparent) return picture;
   const alpha = new Float32Array(area);
-  for (let i = 0; i < area; i++) alpha[i] = samples[i * channels + alphaChannel]! / maximum;
+  for (let i = 0; i < area; i++) alpha[i] = samples[(i + 1) * channels - 1]! / maximum;
   return { ...picture, alpha };
 }

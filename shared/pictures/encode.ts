@@ -1,4 +1,4 @@
-/** Network output to the content of picture files: [-1, 1] values rounded to codes, encoded by libvips. */
+/** Network output to the content of picture files: [-1, 1] values rounded to codes, encoded by libvips or, small PNG files, here. */
 import sharp, { type Sharp } from "sharp";
 import { DeqfleetError, InputError, PictureError } from "../errors.js";
 import type { PictureShape } from "../operators/operator.js";
@@ -9,6 +9,8 @@ import {
   type PictureFormat,
   pictureExtensions,
 } from "./picture-format.js";
+import { isSmallPng } from "./png-format.js";
+import { encodeSmallPng } from "./small-png-encode.js";
 
 /** How a picture is encoded. */
 export interface EncodeOptions {
@@ -54,8 +56,10 @@ const checkValues = (values: Float32Array, shape: PictureShape, { alpha, path }:
   if (alpha !== undefined && alpha.length !== height * width) {
     throw new InputError(`${path}: alpha has ${alpha.length} values, the picture ${height * width} pixels`);
   }
-  const bad = values.findIndex((v) => !Number.isFinite(v));
-  if (bad >= 0) {
+  // A loop: calling a function for each value takes as long as writing a small picture's codes.
+  let bad = 0;
+  while (bad < values.length && Number.isFinite(values[bad])) bad++;
+  if (bad < values.length) {
     throw new PictureError(
       `${path}: value ${bad} of the restored picture is ${values[bad]}; restore it again with other settings`,
     );
@@ -103,6 +107,9 @@ export async function encodePicture(
   const codes = toCodes(values, shape, alpha, wide ? 65535 : 255);
   const { channels, height, width } = shape;
   const stride = channels === 1 ? (alpha === undefined ? 1 : 2) : alpha === undefined ? 3 : 4;
+  if (format === "png" && isSmallPng(codes.byteLength)) {
+    return encodeSmallPng({ height, width, channels: stride, codes });
+  }
   const space = channels === 1 ? (wide ? "grey16" : "b-w") : wide ? "rgb16" : "srgb";
   const raw = { height, width, channels: stride } as const;
   try {

@@ -3,17 +3,13 @@
  * mostly PNG, and of a small picture libvips spends as long on a header as on a third of the pixels.
  */
 import type { Metadata } from "sharp";
+import { chunkBytes, headerBytes, pngSignature } from "./png-format.js";
 
 /** What is asked of a file's header, in libvips' terms. */
 export type PictureHeader = Pick<
   Metadata,
   "format" | "width" | "height" | "depth" | "channels" | "hasAlpha" | "space" | "icc"
 >;
-
-const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** Bytes of a chunk beside its data: length, name, checksum. */
-const chunkBytes = 12;
-const headerBytes = 13;
 
 /** Channels by colour type, once palettes are looked up, and the bit depths each may have. */
 const colourTypes = new Map([
@@ -30,8 +26,8 @@ const colourTypes = new Map([
  */
 export function readPngHeader(content: Uint8Array): PictureHeader | undefined {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  const first = signature.length;
-  if (bytes.length < first + chunkBytes + headerBytes || !bytes.subarray(0, first).equals(signature)) {
+  const first = pngSignature.length;
+  if (bytes.length < first + chunkBytes + headerBytes || !bytes.subarray(0, first).equals(pngSignature)) {
     return undefined;
   }
   if (
