@@ -3,8 +3,8 @@
  *
  *   npm run build && npm run bench:overhead [-- --size 256 --workers 1,2,4,8,16 --steps 25 --tasks sr-average,inpaint]
  *
- * With `--lanes off` tensors travel in gRPC messages, as between machines; with `--round-trip 2` every message and its answer
- * also spend 2 ms on the way (`delay-relay.ts`; its own processor time counts, too).
+ * With `--lanes off` tensors travel by sockets, as between machines, with `--lanes off --rounds off` in gRPC messages; with
+ * `--round-trip 2` a message of a round and its answer also spend 2 ms on the way (`hold-back.ts`).
  *
  * The slowest worker bounds a round; what it spends in kernels (transforms, scan, norms) is shown apart from what the
  * exchange with the coordinator takes and from the coordinator's own scan and JavaScript.
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     workers: { type: "string", default: "4" },
     tasks: { type: "string", default: "sr-average,inpaint,colorize,deblur-gauss,cs-hadamard" },
     lanes: { type: "string", default: "on" },
+    rounds: { type: "string", default: "on" },
     "round-trip": { type: "string", default: "0" },
     steps: { type: "string", default: "25" },
     repeats: { type: "string", default: "6" },
@@ -40,6 +41,7 @@ const [size, steps, repeats] = [values.size, values.steps, values.repeats].map(N
 const workerCounts = chosenNumbers("--workers", values.workers);
 const roundTrip = Number(values["round-trip"]);
 const [lanes] = chosen("--lanes", values.lanes, ["on", "off"]);
+const [sockets] = chosen("--rounds", values.rounds, ["on", "off"]);
 const tasks = chosenTasks("--tasks", values.tasks);
 /** Chains not counted: sessions are built, code is compiled, memory is touched. */
 const warmUps = 3;
@@ -57,13 +59,16 @@ const kept = Uint8Array.from({ length: size * size }, (_, i) => (i % 5 === 0 ? 0
 const milliseconds = (seconds: readonly number[]) => (median(seconds) * 1000).toFixed(1);
 
 console.log(
-  `${machineLine()}; ${size}x${size}x3, T = ${steps}, lanes ${roundTrip > 0 ? "off" : lanes}, first ${rounds} rounds, ${repeats} chains, medians in ms`,
+  `${machineLine()}; ${size}x${size}x3, T = ${steps}, lanes ${roundTrip > 0 ? "off" : lanes}${sockets === "on" ? "" : ", rounds in gRPC messages"}, first ${rounds} rounds, ${repeats} chains, medians in ms`,
 );
 for (const workers of workerCounts) {
   const fleet =
     roundTrip > 0
       ? await startDistantFleet({ workers, modelPath, signal }, roundTrip)
-      : await startLocalFleet({ workers, threads: 1, modelPath, signal, lanes: lanes === "on" });
+      : await startLocalFleet({
+          ...{ workers, threads: 1, modelPath, signal },
+          ...{ lanes: lanes === "on", rounds: sockets === "on" },
+        });
   const rows: string[][] = [];
   for (const task of tasks) {
     const mask = task.task === "inpaint" ? kept : undefined;

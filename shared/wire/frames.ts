@@ -53,7 +53,8 @@ export class Frames {
         }
         this.#lengthAt = 0;
         this.#frameAt = 0;
-        this.#frame = new Uint8Array(length);
+        // Every byte is written before it is read.
+        this.#frame = Buffer.allocUnsafeSlow(length);
       }
       const taken = Math.min(this.#frame.length - this.#frameAt, data.length - at);
       this.#frame.set(data.subarray(at, at + taken), this.#frameAt);
@@ -69,16 +70,16 @@ export class Frames {
     }
   }
 
-  /** Hands frames to the system, copied: it keeps what the peer has not taken yet. */
+  /** Hands frames to the system, which keeps what the peer has not taken yet: they must not change before it answers. */
   write(...frames: readonly Uint8Array[]): void {
-    const bytes = Buffer.allocUnsafe(frames.reduce((sum, { length }) => sum + lengthBytes + length, 0));
-    let at = 0;
+    this.#socket.cork();
     for (const frame of frames) {
-      bytes.writeUInt32LE(frame.length, at);
-      bytes.set(frame, at + lengthBytes);
-      at += lengthBytes + frame.length;
+      const length = Buffer.allocUnsafe(lengthBytes);
+      length.writeUInt32LE(frame.length);
+      this.#socket.write(length);
+      this.#socket.write(frame);
     }
-    this.#socket.write(bytes);
+    this.#socket.uncork();
   }
 
   /** The next frame; undefined when the connection has ended. */

@@ -98,7 +98,7 @@ export class RoundSocket<Sent, Received extends { chunk?: Chunk__Output | null }
 
   /**
    * Hands messages to the system, which buffers what the peer has not taken yet.
-   * @param behind values of the tensor that the last message announces
+   * @param behind values of the tensor that the last message announces; they must not change before the peer answers
    */
   async write(messages: readonly Sent[], behind?: Float32Array): Promise<void> {
     const frames: Uint8Array[] = messages.map((message) => this.#out.encode(message));
