@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveTimeParallel } from "../coordinator/solver/solve-chain.js";
+import { collectAtOnce } from "../shared/garbage-collection.js";
 import { chosenNumbers } from "./choices.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
@@ -31,6 +32,7 @@ const steps = 24;
 const rounds = 6;
 const warmUps = 4;
 
+collectAtOnce();
 const folder = await mkdtemp(join(tmpdir(), "deqfleet-bench-"));
 const modelPath = join(folder, "null.onnx");
 await writeNullModel(modelPath);

@@ -229,7 +229,7 @@ export class GrpcSlice implements Slice {
   }
 
   /**
-   * A tensor of the worker's; where it came by the lane, valid until the next.
+   * A tensor of the worker's; where it came by the lane or a socket, valid until the next.
    * @param due how many numbers it must have
    * @throws RetryableError if it has others, or did not arrive whole
    */

@@ -10,7 +10,7 @@ export interface MessageSource<Message> {
   next(): Promise<Message | undefined>;
   /** The next message, which has to be a chunk. @throws RetryableError if it is not */
   nextChunk(): Promise<Chunk__Output>;
-  /** The next frame, which has to be the values of a tensor; not in streams of gRPC. @throws RetryableError if there is none */
+  /** The next frame, which has to be the values of a tensor, from the beginning of their buffer on; not in streams of gRPC. @throws RetryableError if there is none */
   nextTensor?(): Promise<Uint8Array<ArrayBuffer>>;
 }
 

@@ -7,6 +7,9 @@ export const lengthBytes = 4;
 /** Largest frame of a stranger: what names a slice. */
 const largestGreeting = 256;
 
+/** Bytes from which on a frame is large: a tensor, of which a peer sends one and waits for an answer. */
+const largeFrame = 64 * 1024;
+
 /** Frames of one connection, in order. */
 export class Frames {
   readonly #socket: Socket;
@@ -14,7 +17,8 @@ export class Frames {
   /** The length that is arriving, and how much of it is there. */
   readonly #length = Buffer.alloc(lengthBytes);
   #lengthAt = 0;
-  /** The frame that is arriving, in memory of its own: a tensor in it is used where it lies. */
+  #large: Uint8Array<ArrayBuffer> | undefined;
+  /** The frame that is arriving, from the beginning of a buffer on: a tensor in it is used where it lies. */
   #frame: Uint8Array<ArrayBuffer> | undefined;
   #frameAt = 0;
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
@@ -53,8 +57,7 @@ export class Frames {
         }
         this.#lengthAt = 0;
         this.#frameAt = 0;
-        // Every byte is written before it is read.
-        this.#frame = Buffer.allocUnsafeSlow(length);
+        this.#frame = this.#memory(length);
       }
       const taken = Math.min(this.#frame.length - this.#frameAt, data.length - at);
       this.#frame.set(data.subarray(at, at + taken), this.#frameAt);
@@ -70,6 +73,14 @@ export class Frames {
     }
   }
 
+  /** Memory of a frame: new, or that of the last large one if nothing waits to be read, since every 64 MB of new ones V8 would collect its garbage. */
+  #memory(length: number): Uint8Array<ArrayBuffer> {
+    // Every byte is written before it is read.
+    if (length < largeFrame || this.#frames.length > 0) return Buffer.allocUnsafeSlow(length);
+    if (!this.#large || this.#large.length < length) this.#large = Buffer.allocUnsafeSlow(length);
+    return this.#large.subarray(0, length);
+  }
+
   /** Hands frames to the system, which keeps what the peer has not taken yet: they must not change before it answers. */
   write(...frames: readonly Uint8Array[]): void {
     this.#socket.cork();
@@ -82,7 +93,7 @@ export class Frames {
     this.#socket.uncork();
   }
 
-  /** The next frame; undefined when the connection has ended. */
+  /** The next frame, a large one valid until the next large one comes; undefined when the connection has ended. */
   next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const frame = this.#frames.shift();
     if (frame || this.#ended) return Promise.resolve(frame);

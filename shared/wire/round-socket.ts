@@ -111,7 +111,7 @@ export class RoundSocket<Sent, Received extends { chunk?: Chunk__Output | null }
 
   async next(): Promise<Received | undefined> {
     const frame = await this.#frames.next();
-    return frame && this.#in.decode(Buffer.from(frame.buffer));
+    return frame && this.#in.decode(Buffer.from(frame.buffer, 0, frame.length));
   }
 
   readonly nextChunk = async (): Promise<Chunk__Output> => {
@@ -120,6 +120,7 @@ export class RoundSocket<Sent, Received extends { chunk?: Chunk__Output | null }
     return chunk;
   };
 
+  /** Valid until the next one comes. */
   readonly nextTensor = async (): Promise<Uint8Array<ArrayBuffer>> => {
     const frame = await this.#frames.next();
     if (!frame) throw new RetryableError("the connection ended in the middle of a tensor");

@@ -139,7 +139,7 @@ export async function decodeFloat32(
 }
 
 /**
- * Takes float32 values from wherever their message came: behind it as they are, or in chunks.
+ * Takes float32 values from wherever their message came: behind it as they are, valid until the next come, or in chunks.
  * @param due how many there must be; left out: any number
  * @throws RetryableError if there are more or fewer, or they do not match the header
  */
@@ -158,7 +158,7 @@ export async function receiveFloat32(
     );
   }
   checkSum(bytes, tensor);
-  return new Float32Array(bytes.buffer);
+  return new Float32Array(bytes.buffer, 0, bytes.length / 4);
 }
 
 /**
