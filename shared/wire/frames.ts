@@ -23,6 +23,8 @@ export class Frames {
   #frameAt = 0;
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
   #waiting: ((frame: Uint8Array<ArrayBuffer> | undefined) => void) | undefined;
+  /** Whether a frame was handed over since the last bytes came: nobody has looked at it yet. */
+  #unread = false;
   #ended = false;
 
   constructor(socket: Socket) {
@@ -43,6 +45,8 @@ export class Frames {
   }
 
   #take(data: Buffer): void {
+    // Whoever waited for a frame has had it since.
+    this.#unread = false;
     for (let at = 0; at < data.length; ) {
       if (!this.#frame) {
         const taken = Math.min(lengthBytes - this.#lengthAt, data.length - at);
@@ -68,6 +72,7 @@ export class Frames {
       this.#frame = undefined;
       const waiting = this.#waiting;
       this.#waiting = undefined;
+      this.#unread = true;
       if (waiting) waiting(frame);
       else this.#frames.push(frame);
     }
@@ -76,7 +81,7 @@ export class Frames {
   /** Memory of a frame: new, or that of the last large one if nothing waits to be read, since every 64 MB of new ones V8 would collect its garbage. */
   #memory(length: number): Uint8Array<ArrayBuffer> {
     // Every byte is written before it is read.
-    if (length < largeFrame || this.#frames.length > 0) return Buffer.allocUnsafeSlow(length);
+    if (length < largeFrame || this.#unread || this.#frames.length > 0) return Buffer.allocUnsafeSlow(length);
     if (!this.#large || this.#large.length < length) this.#large = Buffer.allocUnsafeSlow(length);
     return this.#large.subarray(0, length);
   }
