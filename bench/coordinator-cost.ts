@@ -30,7 +30,8 @@ const [workers] = chosenNumbers("--workers", values.workers);
 const [repeats] = chosenNumbers("--repeats", values.repeats);
 const steps = 24;
 const rounds = 6;
-const warmUps = 4;
+/** Chains not counted: code is compiled over the first dozens. */
+const warmUps = 60;
 
 collectAtOnce();
 const folder = await mkdtemp(join(tmpdir(), "deqfleet-bench-"));

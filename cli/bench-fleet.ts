@@ -46,6 +46,7 @@ interface FleetFlags {
   readonly messageCost: number;
   readonly tensorCost: number;
   readonly pictureCost: number;
+  readonly itemCost: number;
   readonly stragglers: number;
   readonly stragglerFactor: number;
   readonly failures: number;
@@ -101,9 +102,20 @@ function flags(command: Command): Command {
     .option("--latency <ms>", "one way between coordinator and worker", within(0), 0.1)
     .option("--bandwidth <gbit>", "of a worker's link, Gbit/s each way", positive, 10)
     .option("--coordinator-bandwidth <gbit>", "of the coordinator's link (default: --bandwidth)", positive)
-    .option("--message-cost <ms>", "coordinator's time for a command or a report", within(0), 0.18)
-    .option("--tensor-cost <ns>", "coordinator's time for a tensor, by its bytes", within(0), 4)
-    .option("--picture-cost <ms>", "coordinator's time for a picture's files", within(0), 15)
+    .option("--message-cost <ms>", "coordinator's time for a command or a report", within(0), 0.06)
+    .option("--tensor-cost <ns>", "coordinator's time for a tensor, by its bytes", within(0), 1.1)
+    .option(
+      "--picture-cost <ms>",
+      "coordinator's time for the files of a picture whose chain is cut",
+      within(0),
+      15,
+    )
+    .option(
+      "--item-cost <ms>",
+      "coordinator's time for a picture that a worker restores by itself",
+      within(0),
+      0.7,
+    )
     .addOption(
       new Option("--borders <how>", "borders of cut chains move with the work, or stay")
         .choices(["moving", "fixed"])
@@ -138,6 +150,7 @@ async function modelOf(given: FleetFlags, cwd: string): Promise<FleetModel> {
       perMessage: given.messageCost / 1000,
       perTensor: (given.tensorCost * tensorBytes) / 1e9,
       perPicture: given.pictureCost / 1000,
+      perItem: given.itemCost / 1000,
     },
     borders: given.borders,
     stragglers: { share: given.stragglers, factor: given.stragglerFactor },

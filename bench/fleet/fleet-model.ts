@@ -21,8 +21,10 @@ export interface FleetModel {
     readonly perMessage: number;
     /** A tensor that it receives and scans, or sends. */
     readonly perTensor: number;
-    /** A picture: decoding, degrading, encoding. */
+    /** A picture whose chain passes through it: decoding, degrading, encoding. */
     readonly perPicture: number;
+    /** A picture that a worker restores from file to file, from its place in the queue to the record of it, messages included. */
+    readonly perItem: number;
   };
   /** Whether borders of cut chains move as the solver moves them, or stay where the chain was cut. */
   readonly borders: "moving" | "fixed";
@@ -49,8 +51,11 @@ export interface FleetModel {
 
 /** How the workers are spent. */
 export type FleetPlan =
-  /** Whole chains: each worker holds `batch` of them and takes one step of all in a call. */
-  | { readonly kind: "whole"; readonly batch: number }
+  /**
+   * Whole chains: each worker holds `batch` of them and takes one step of all in a call. It restores them from file to file; or the
+   * coordinator does all but the chain, as the solver's serial chain has it.
+   */
+  | { readonly kind: "whole"; readonly batch: number; readonly files: "worker" | "coordinator" }
   /** Chains cut into `slices`, each slice on a worker of its own. */
   | { readonly kind: "cut"; readonly slices: number };
 

@@ -76,7 +76,10 @@ export function plansFor(
   const wanted = slices ?? [...new Set([Math.ceil(steps / 5), Math.min(workers, steps)])];
   const least = slices === undefined ? 2 : 1;
   const fitting = wanted.filter((count) => count >= least && count <= Math.min(workers, steps));
-  return [{ kind: "whole", batch }, ...fitting.map((count) => ({ kind: "cut", slices: count }) as const)];
+  return [
+    { kind: "whole", batch, files: "worker" },
+    ...fitting.map((count) => ({ kind: "cut", slices: count }) as const),
+  ];
 }
 
 /** Sixteen for each chain in flight, so that beginning and end of the queue weigh little, and every trace equally often. */

@@ -11,7 +11,7 @@ const ideal: FleetModel = {
   cost: (batch) => 0.01 + 0.002 * batch,
   tensorBytes: 1000,
   network: { latency: 0, bandwidth: 1e12, coordinatorBandwidth: 1e12 },
-  coordinator: { perMessage: 0, perTensor: 0, perPicture: 0 },
+  coordinator: { perMessage: 0, perTensor: 0, perPicture: 0, perItem: 0 },
   borders: "fixed",
   stragglers: { share: 0, factor: 1 },
   failures: { perWorkerHour: 0, restart: 0, reseed: 0, setback: 1 },
@@ -92,21 +92,31 @@ describe("a cut chain", () => {
   });
 
   it("moves no borders where the wire costs more than the work", () => {
-    const dear = { ...ideal, coordinator: { perMessage: 0, perTensor: 1, perPicture: 0 } };
+    const dear = { ...ideal, coordinator: { perMessage: 0, perTensor: 1, perPicture: 0, perItem: 0 } };
     const moving: FleetModel = { ...dear, borders: "moving" };
     expect(run({ model: moving })).toEqual(run({ model: dear }));
   });
 
   it("pays for messages and tensors as the exchange needs them", () => {
-    const model = { ...ideal, coordinator: { perMessage: 1, perTensor: 0, perPicture: 0 } };
+    const model = { ...ideal, coordinator: { perMessage: 1, perTensor: 0, perPicture: 0, perItem: 0 } };
     const two = trace(2, [1, 2]);
     const plan = { kind: "cut", slices: 2 } as const;
     // 4 a slice to open, then commands and reports of two rounds: the first slice ends with its last correction.
     // At the end the last slice is corrected and read.
     expect(run({ workers: 2, plan, traces: [two], model }).coordinatorSeconds).toBe(8 + 4 + 4 + 4);
-    const tensors = { ...ideal, coordinator: { perMessage: 0, perTensor: 1, perPicture: 0 } };
+    const tensors = { ...ideal, coordinator: { perMessage: 0, perTensor: 1, perPicture: 0, perItem: 0 } };
     // A^+ y to both; round 1: the first slice's exit up; round 2: its correction down; the picture.
     expect(run({ workers: 2, plan, traces: [two], model: tensors }).coordinatorSeconds).toBe(2 + 1 + 1 + 1);
+  });
+
+  it("pays for whole pictures as for one piece of work, and for chains that pass through with their tensors", () => {
+    const costs = { perMessage: 1, perTensor: 10, perPicture: 100, perItem: 1000 };
+    const model = { ...ideal, coordinator: costs };
+    const spent = (files: "worker" | "coordinator") =>
+      run({ workers: 1, plan: { kind: "whole", batch: 1, files }, pictures: 1, model }).coordinatorSeconds;
+    expect(spent("worker")).toBe(1000);
+    // 4 messages to open, the command and its answer; A^+ y and the picture; the files.
+    expect(spent("coordinator")).toBe(6 + 20 + 100);
   });
 
   it("waits for latency and bandwidth", () => {
@@ -144,11 +154,11 @@ describe("a lost slice", () => {
 
 describe("whole chains", () => {
   it("take T evaluations, side by side on all workers", () => {
-    const found = run({ plan: { kind: "whole", batch: 1 }, pictures: 10 });
+    const found = run({ plan: { kind: "whole", batch: 1, files: "worker" }, pictures: 10 });
     expect(found.evaluations).toBe(250);
     expect(found.seconds).toBeCloseTo(2 * 25 * ideal.cost(1), 6);
     expect(
-      summarise(found, { workers: 5, plan: { kind: "whole", batch: 1 }, steps: 25 }, ideal),
+      summarise(found, { workers: 5, plan: { kind: "whole", batch: 1, files: "worker" }, steps: 25 }, ideal),
     ).toMatchObject({
       efficiency: expect.closeTo(1, 6),
       utilisation: expect.closeTo(1, 6),
@@ -158,12 +168,12 @@ describe("whole chains", () => {
   });
 
   it("share the calls of a worker, each chain at its own timestep", () => {
-    const found = run({ workers: 1, plan: { kind: "whole", batch: 4 }, pictures: 4 });
+    const found = run({ workers: 1, plan: { kind: "whole", batch: 4, files: "worker" }, pictures: 4 });
     const { cost } = ideal;
     // The chain that is opened first takes its first step before the others are there, and ends a step before them.
     const four = cost(1) + 24 * cost(4) + cost(3);
     expect(found.seconds).toBeCloseTo(four, 6);
-    const five = run({ workers: 1, plan: { kind: "whole", batch: 4 }, pictures: 5 });
+    const five = run({ workers: 1, plan: { kind: "whole", batch: 4, files: "worker" }, pictures: 5 });
     expect(five.seconds).toBeCloseTo(four + 25 * cost(1), 6);
     // The fifth takes the place of the first while the others take their last step.
     expect(five.latencies.at(-1)).toBeCloseTo(cost(3) + 25 * cost(1), 6);
@@ -171,8 +181,8 @@ describe("whole chains", () => {
 });
 
 const plans: readonly FleetPlan[] = [
-  { kind: "whole", batch: 1 },
-  { kind: "whole", batch: 3 },
+  { kind: "whole", batch: 1, files: "worker" },
+  { kind: "whole", batch: 3, files: "worker" },
   { kind: "cut", slices: 5 },
   { kind: "cut", slices: 25 },
 ];
@@ -181,7 +191,7 @@ describe.each(plans)("%j", (plan) => {
   const workers = 50;
   const troubled: FleetModel = {
     ...ideal,
-    coordinator: { perMessage: 1e-4, perTensor: 1e-4, perPicture: 1e-3 },
+    coordinator: { perMessage: 1e-4, perTensor: 1e-4, perPicture: 1e-3, perItem: 1e-4 },
     stragglers: { share: 0.1, factor: 5 },
     failures: { perWorkerHour: 300, restart: 0.5, reseed: 0.05, setback: 1 },
   };

@@ -57,7 +57,7 @@ type Attempt = (trace: Trace) => Process<{ readonly solved: boolean; readonly lo
 function attemptsOf(plan: FleetPlan, parts: ChainParts): Attempt[] {
   const { simulation, coordinator, workers } = parts;
   if (plan.kind === "whole") {
-    const batches = workers.map((worker) => new WholeChains(simulation, coordinator, worker));
+    const batches = workers.map((worker) => new WholeChains(simulation, coordinator, worker, plan.files));
     // Worker by worker, so that few pictures spread over all workers before any gets a second.
     return Array.from(
       { length: lanesOf(plan, workers.length) },
@@ -94,7 +94,7 @@ export function simulateFleet({ workers: count, plan, pictures, traces, model }:
     while (next < pictures) {
       const trace = traces[next++ % traces.length];
       const taken = simulation.now;
-      yield* coordinator.preparePicture();
+      if (plan.kind === "cut" || plan.files === "coordinator") yield* coordinator.preparePicture();
       let solved = false;
       for (let tried = 0; !solved && tried < pictureAttempts; tried++) {
         const end = yield* attempt(trace);

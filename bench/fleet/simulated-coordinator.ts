@@ -64,6 +64,17 @@ export class SimulatedCoordinator {
     yield* this.receive(1);
   }
 
+  /** Handing a picture out to a worker that does all of the rest. */
+  *handOut(): Process {
+    yield this.thread.serve(this.#simulation.now, this.#model.coordinator.perItem);
+    yield this.#simulation.now + this.#model.network.latency;
+  }
+
+  /** Hearing what became of it. */
+  *hear(): Process {
+    yield this.#simulation.now + this.#model.network.latency;
+  }
+
   /**
    * The work around a picture's chain. Pictures come to the thread one after the other, as decoders hand them over, so that
    * messages wait for one of them at most and not for a queue of them.

@@ -18,10 +18,18 @@ export class WholeChains {
   readonly #simulation: Simulation;
   readonly #coordinator: SimulatedCoordinator;
   readonly #worker: SimulatedWorker;
+  readonly #files: "worker" | "coordinator";
   #held: HeldChain[] = [];
   #working = false;
 
-  constructor(simulation: Simulation, coordinator: SimulatedCoordinator, worker: SimulatedWorker) {
+  /** @param files who reads and writes them: through the coordinator chains pass with their tensors */
+  constructor(
+    simulation: Simulation,
+    coordinator: SimulatedCoordinator,
+    worker: SimulatedWorker,
+    files: "worker" | "coordinator",
+  ) {
+    this.#files = files;
     this.#simulation = simulation;
     this.#coordinator = coordinator;
     this.#worker = worker;
@@ -30,8 +38,11 @@ export class WholeChains {
   /** One chain, from opening it to the picture. @returns false if the worker died */
   *run(steps: number): Process<boolean> {
     const life = yield* this.#worker.ready();
-    yield* this.#coordinator.open(1);
-    yield* this.#coordinator.send(0);
+    if (this.#files === "worker") yield* this.#coordinator.handOut();
+    else {
+      yield* this.#coordinator.open(1);
+      yield* this.#coordinator.send(0);
+    }
     let solved = false;
     yield (resume) => {
       const ended = (ok: boolean) => {
@@ -41,7 +52,7 @@ export class WholeChains {
       this.#held.push({ life, stepsLeft: steps, ended });
       if (!this.#working) this.#simulation.start(this.#work());
     };
-    if (solved) yield* this.#coordinator.receive(1);
+    if (solved) yield* this.#files === "worker" ? this.#coordinator.hear() : this.#coordinator.receive(1);
     return solved;
   }
 
