@@ -174,9 +174,13 @@ beforeAll(async () => {
 
   await submit("waiting", "cut", "--model", models.write("other.onnx", linearModel(0.1)));
   await shows(coordinator, 'deqfleet_queue_items{job="waiting",state="queued"}', (count) => count > 0);
-  // An engine tells of its lanes once a second.
+  // An engine tells of its lanes and sockets once a second.
   const received = (await look(coordinator)).get(wireSample("bytes", "lane", "received", "OpenSlice"));
   await shows(near, wireSample("bytes", "lane", "sent", "OpenSlice"), (bytes) => bytes === received);
+  const socket = wireSample("bytes", "socket", "sent", "OpenSlice");
+  const nearSent = (await look(near)).get(socket) ?? 0;
+  const come = (await look(coordinator)).get(wireSample("bytes", "socket", "received", "OpenSlice")) ?? 0;
+  await shows(far, socket, (bytes) => bytes === come - nearSent);
   after = { coordinator: await look(coordinator), near: await look(near), far: await look(far) };
 
   for (const { process } of [near, far, coordinator]) {
@@ -252,15 +256,18 @@ describe("metrics", () => {
         expect(since(sent!) + since(received!)).toBeGreaterThan(0);
       }
     }
-    // No lane leads to the far worker: its tensors are in its messages.
-    for (const [sample] of after.far) expect(sample).not.toMatch(/way="(lane|socket)"/);
+    // No lane leads to the far worker: its tensors are behind its messages.
+    for (const [sample] of after.far) expect(sample).not.toMatch(/way="lane"/);
     const picture = 4 * 3 * side * side;
     const rounds = cutRounds.reduce((a, b) => a + b);
     const [lane, messages] = ["bytes", "messages"].map((what) =>
       wireSample(what, "lane", "sent", "OpenSlice"),
     );
     expect(after.near.get(lane!)).toBeGreaterThanOrEqual(picture * after.near.get(messages!)!);
-    expect(after.far.get(wireSample("bytes", "grpc", "sent", "OpenSlice"))).toBeGreaterThan(0);
+    // It sends exits, or receives corrections, whichever slice it has.
+    const far = (call: string, direction: string) =>
+      after.far.get(wireSample("bytes", "socket", direction, call)) ?? 0;
+    expect(far("OpenSlice", "sent") + far("FollowSlice", "received")).toBeGreaterThan(picture);
     expect(since('deqfleet_wire_seconds_count{exchange="round"}')).toBeGreaterThanOrEqual(rounds);
     expect(since('deqfleet_wire_seconds_count{exchange="picture"}')).toBe(6);
     expect(after.near.get(wireSample("codec_seconds", "lane", "sent", "OpenSlice"))).toBeGreaterThan(0);
