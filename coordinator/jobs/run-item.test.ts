@@ -1,85 +1,16 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FatalError, PictureError, RetryableError, ReturnedError } from "../../shared/errors.js";
 import type { JobState } from "../../shared/jobs/job.js";
-import type { ItemOutcome, WorkItem } from "../../shared/jobs/work-item.js";
-import { FolderStore } from "../../shared/storage/folder-store.js";
-import { StoreFullError, StoreUnavailableError } from "../../shared/storage/object-store.js";
+import { ItemScene } from "../../test/item-scene.js";
 import { itemOutcome, workItem } from "../../test/job-samples.js";
-import { temporaryFolder } from "../../test/small-pictures.js";
-import { EmbeddedLog } from "./embedded-log/embedded-log.js";
-import type { DeadLetter, JobLog, TakenItem } from "./job-log.js";
-import { type ItemContext, ItemWithdrawn, type RestoredItem, type Restoring, runItem } from "./run-item.js";
+import type { JobLog } from "./job-log.js";
+import { ItemWithdrawn, type RestoredItem, type Restoring, runItem } from "./run-item.js";
 import { Tally } from "./tally.js";
 
-let folder: string;
-let log: EmbeddedLog;
-let store: FolderStore;
-let tally: Tally;
-let told: ItemOutcome[];
-const name = "photos";
-const never = new AbortController().signal;
-
-beforeEach(async () => {
-  folder = await temporaryFolder();
-  await mkdir(join(folder, "store"));
-  store = await FolderStore.open(join(folder, "store"), { create: false });
-  log = await EmbeddedLog.open(join(folder, "log"));
-  await log.publish(name, [workItem(0)]);
-  tally = new Tally();
-  told = [];
-});
-afterEach(() => log.close());
-
-/** The item; waits for it. */
-async function take(): Promise<TakenItem> {
-  const [taken] = await log.take(name, 1, { waitMilliseconds: 20_000, signal: never });
-  return taken;
-}
-
-/** Writes the item's key to the store. */
-async function copy(key: string): Promise<RestoredItem> {
-  const sha256 = await store.write(key, Buffer.from(key));
-  return {
-    ...{ output: key, sha256, worker: "w", plan: "serial" },
-    ...{ rounds: null, evaluations: 4, residual: null, consistency: 0, psnr: null, ssim: null },
-  };
-}
-
-const context = (change: Partial<ItemContext> = {}): ItemContext => ({
-  job: name,
-  maxDeliveries: 3,
-  log,
-  tally,
-  retryTimes: { shortest: 1, longest: 1 },
-  restore: ({ key }) => copy(key),
-  signal: never,
-  trouble: () => {},
-  now: () => new Date(),
-  proceed: async () => "active",
-  pause: async () => {},
-  check: async () => {},
-  onBegin: () => {},
-  onWait: () => {},
-  onRound: () => {},
-  onOutcome: (outcome) => told.push(outcome),
-  ...change,
-});
-
-async function outcomes(): Promise<ItemOutcome[]> {
-  const all: ItemOutcome[] = [];
-  for await (const outcome of log.outcomes(name, { follow: false, signal: never })) all.push(outcome);
-  return all;
-}
-
-async function letters(): Promise<DeadLetter[]> {
-  const all: DeadLetter[] = [];
-  for await (const letter of log.deadLetters(name)) all.push(letter);
-  return all;
-}
-
-const settled = async () => expect(await log.backlog(name)).toEqual({ queued: 0, taken: 0 });
+const scene = new ItemScene();
+const { take, copy, context, outcomes, letters, settled } = scene;
 
 const failing = (message: string) => async (): Promise<RestoredItem> => {
   throw new RetryableError(message);
@@ -88,11 +19,11 @@ const failing = (message: string) => async (): Promise<RestoredItem> => {
 describe("runItem", () => {
   it("records what was restored, then settles", async () => {
     await runItem(await take(), context());
-    expect(await outcomes()).toEqual(told);
-    expect(told).toMatchObject([
+    expect(await outcomes()).toEqual(scene.told);
+    expect(scene.told).toMatchObject([
       { index: 0, key: "folder/0.png", status: "done", output: "folder/0.png", deliveries: 1, errors: [] },
     ]);
-    expect(await readFile(join(folder, "store/folder/0.png"), "utf8")).toBe("folder/0.png");
+    expect(await readFile(join(scene.folder, "store/folder/0.png"), "utf8")).toBe("folder/0.png");
     await settled();
   });
 
@@ -101,11 +32,11 @@ describe("runItem", () => {
     const taken = await take();
     const noting: Pick<JobLog, "record" | "bury"> = {
       record: async (of, outcome) => {
-        expect(await store.describe("folder/0.png")).toBeDefined();
-        await log.record(of, outcome);
+        expect(await scene.store.describe("folder/0.png")).toBeDefined();
+        await scene.log.record(of, outcome);
         order.push("recorded");
       },
-      bury: (of, letter) => log.bury(of, letter),
+      bury: (of, letter) => scene.log.bury(of, letter),
     };
     const settling = {
       ...taken,
@@ -173,78 +104,6 @@ describe("runItem", () => {
     await settled();
   });
 
-  it("waits while a store is unavailable: a fault of the store costs the item no delivery", async () => {
-    // The folder is gone, then somebody makes it again.
-    await rm(join(folder, "store"), { recursive: true });
-    const pauses: string[] = [];
-    let state: JobState = "active";
-    await runItem(
-      await take(),
-      context({
-        pause: async (reason) => {
-          pauses.push(reason);
-          state = "paused";
-        },
-        proceed: async () => {
-          if (state === "paused") await mkdir(join(folder, "store"));
-          state = "active";
-          return state;
-        },
-      }),
-    );
-    expect(pauses).toEqual([expect.stringContaining(join(folder, "store"))]);
-    expect(await outcomes()).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
-    await settled();
-  });
-
-  it.each([
-    { of: "by several workers while others are restored", workers: ["v", "w"], others: true, times: 3 },
-    { of: "by one while others are restored", workers: ["w"], others: true, times: 6 },
-    { of: "while none is restored", workers: ["v", "w"], others: false, times: 8 },
-  ])(
-    "fails an item that a store refuses $of, and can be used all the same",
-    async ({ workers, others, times }) => {
-      const pauses: string[] = [];
-      const pause = async (reason: string) => {
-        pauses.push(reason);
-        if (others) tally.apply(itemOutcome(pauses.length, { status: "done" }));
-      };
-      const restore = async ({ key }: WorkItem, { onBegin }: Restoring) => {
-        if (pauses.length > 20) return copy(key);
-        onBegin(workers[pauses.length % workers.length]!);
-        throw new StoreUnavailableError("s3://photos/folder/0.png cannot be read: access is denied");
-      };
-      await runItem(await take(), context({ restore, pause }));
-      expect(pauses).toHaveLength(times - 1);
-      const [{ status, errors, deliveries }] = await outcomes();
-      expect([status, deliveries]).toEqual(["failed", 1]);
-      expect(errors).toEqual([
-        `folder/0.png was refused ${times} times by a store that can be used (s3://photos/folder/0.png cannot be read: access is denied); mend it, then: deqfleet retry photos --failed`,
-      ]);
-      await settled();
-    },
-  );
-
-  it.each([
-    { of: "a store that cannot be used from here either", error: new StoreUnavailableError("no answer") },
-    { of: "a full one, though a probe finds room", error: new StoreFullError("no space left") },
-  ])("waits as long as it takes for $of", async ({ error }) => {
-    let pauses = 0;
-    const restore = async ({ key }: WorkItem) => {
-      if (pauses < 15) throw error;
-      return copy(key);
-    };
-    const pause = async () => {
-      pauses++;
-    };
-    const check = async () => {
-      if (!(error instanceof StoreFullError)) throw error;
-    };
-    await runItem(await take(), context({ restore, pause, check }));
-    expect(pauses).toBe(15);
-    expect(await outcomes()).toMatchObject([{ status: "done", deliveries: 1, errors: [] }]);
-  });
-
   it("waits likewise when it is withdrawn, and is dropped once the job is cancelled", async () => {
     const states: JobState[] = ["active", "active", "cancelled"];
     let tries = 0;
@@ -260,14 +119,14 @@ describe("runItem", () => {
 
   it("does nothing for an item that has an outcome but settle it", async () => {
     await runItem(await take(), context());
-    await log.publish(name, [workItem(0)]);
-    await writeFile(join(folder, "store/folder/0.png"), "changed since");
+    await scene.log.publish(scene.job, [workItem(0)]);
+    await writeFile(join(scene.folder, "store/folder/0.png"), "changed since");
     await runItem(await take(), context());
-    expect(await readFile(join(folder, "store/folder/0.png"), "utf8")).toBe("changed since");
+    expect(await readFile(join(scene.folder, "store/folder/0.png"), "utf8")).toBe("changed since");
     expect(await outcomes()).toHaveLength(1);
     await settled();
     // Unless it was published anew.
-    await log.publish(name, [workItem(0, 1)]);
+    await scene.log.publish(scene.job, [workItem(0, 1)]);
     await runItem(await take(), context());
     expect((await outcomes()).map(({ generation }) => generation)).toEqual([0, 1]);
   });
@@ -276,7 +135,7 @@ describe("runItem", () => {
     const restore = async () => {
       const restored = await copy("folder/0.png");
       // As it is read from the log meanwhile.
-      tally.apply(itemOutcome(0, { key: "folder/0.png", ...restored }));
+      scene.tally.apply(itemOutcome(0, { key: "folder/0.png", ...restored }));
       return restored;
     };
     await runItem(await take(), context({ restore }));
@@ -292,7 +151,7 @@ describe("runItem", () => {
     };
     await runItem(await take(), context({ restore, signal: stop.signal }));
     expect(await outcomes()).toMatchObject([{ status: "returned", errors: [], deliveries: 1 }]);
-    expect(await log.backlog(name)).toEqual({ queued: 1, taken: 0 });
+    expect(await scene.log.backlog(scene.job)).toEqual({ queued: 1, taken: 0 });
     expect((await take()).delivery).toBe(2);
   });
 
@@ -304,10 +163,10 @@ describe("runItem", () => {
     };
     const full: Pick<JobLog, "record" | "bury"> = {
       record: () => Promise.reject(new FatalError("the disk is full")),
-      bury: (of, letter) => log.bury(of, letter),
+      bury: (of, letter) => scene.log.bury(of, letter),
     };
     await runItem(await take(), context({ restore, signal: stop.signal, log: full }));
-    expect(await log.backlog(name)).toEqual({ queued: 1, taken: 0 });
+    expect(await scene.log.backlog(scene.job)).toEqual({ queued: 1, taken: 0 });
   });
 
   it("counts no delivery as a try that was returned, by whichever coordinator", async () => {
@@ -325,8 +184,8 @@ describe("runItem", () => {
     await runItem(await take(), context({ restore: stopping, signal: stop.signal }));
     await runItem(await take(), context({ restore: failing("b") }));
     // What another coordinator knows is what it read.
-    tally = new Tally();
-    for (const outcome of await outcomes()) tally.apply(outcome);
+    scene.tally = new Tally();
+    for (const outcome of await outcomes()) scene.tally.apply(outcome);
     const how: boolean[] = [];
     const restore = async (_: unknown, { alone }: Restoring) => {
       how.push(alone);
@@ -347,9 +206,9 @@ describe("runItem", () => {
     const flaky: Pick<JobLog, "record" | "bury"> = {
       record: async (of, outcome) => {
         if (++refused < 3) throw new RetryableError("the broker is gone");
-        await log.record(of, outcome);
+        await scene.log.record(of, outcome);
       },
-      bury: (of, letter) => log.bury(of, letter),
+      bury: (of, letter) => scene.log.bury(of, letter),
     };
     await runItem(await take(), context({ log: flaky, trouble: (error) => troubles.push(error) }));
     expect(refused).toBe(3);
