@@ -1,24 +1,15 @@
 /** Jobs as users run them: coordinator and workers as processes, the command line, folders and object storage. */
-import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { crashPoints } from "../../shared/crash-point.js";
-import { itemOutcomeSchema } from "../../shared/jobs/work-item.js";
-import { packageRoot } from "../../shared/package-root.js";
 import { ClusterFixture } from "../cluster-fixture.js";
 import { cutPictures, filesBelow } from "../faults/dataset.js";
-import { Supervised } from "../faults/supervised.js";
+import { deqfleet, outcomesOf, startJobCoordinator } from "../job-commands.js";
 import { ModelFolder, slowModel, smoothModel } from "../models.js";
 import { type S3Server, startS3Server } from "../s3-server.js";
-import type { ServiceProcess } from "../service-process.js";
 import { temporaryFolder } from "../small-pictures.js";
 
-const run = promisify(execFile);
-const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
 const models = new ModelFolder();
 const model = models.write("smooth.onnx", smoothModel());
 const cluster = new ClusterFixture();
@@ -27,42 +18,13 @@ afterAll(() => models.remove());
 
 const task = ["--task", "sr-average", "--scale", "4", "--simulate", "--steps", "3", "--model", model];
 
-/** A command of the program. @returns what it printed, and its exit code */
-async function deqfleet(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
-  try {
-    return { ...(await run(process.execPath, [program, ...args])), code: 0 };
-  } catch (error) {
-    return error as { stdout: string; stderr: string; code: number };
-  }
-}
-
-async function startCoordinator(
-  folder: string,
-  ...flags: string[]
-): Promise<{ process: ServiceProcess; address: string }> {
-  const started = cluster.start(
-    ...["coordinator", "--listen", "127.0.0.1:0", "--heartbeat", "0.1", "--data", join(folder, "jobs")],
-    ...flags,
-  );
-  const [, address] = await started.prints(/reached at ([\w.:]+)/);
-  return { process: started, address };
-}
-
-const outcomesOf = async (name: string, at: string[]) => {
-  const { stdout } = await deqfleet("results", name, ...at);
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => itemOutcomeSchema.parse(JSON.parse(line)));
-};
-
 describe("a job", () => {
   it("restores what can be restored, says what cannot, and goes on when it is mended", async () => {
     const folder = await temporaryFolder();
     await cutPictures(join(folder, "in"), 6, 32);
     const broken = join(folder, "in", "broken.png");
     await writeFile(broken, "no picture");
-    const { address } = await startCoordinator(folder);
+    const { address } = await startJobCoordinator(cluster, folder);
     const at = ["--coordinator", address];
     cluster.worker([address], model);
     const submit = [
@@ -115,7 +77,7 @@ describe("a job", () => {
     const folder = await temporaryFolder();
     await cutPictures(join(folder, "in"), 1, 32);
     const slow = models.write("slow.onnx", await slowModel(0.2));
-    let coordinator = await startCoordinator(folder, "--log", "json", "--log-level", "debug");
+    let coordinator = await startJobCoordinator(cluster, folder, "--log", "json", "--log-level", "debug");
     let at = ["--coordinator", coordinator.address];
     const job = ["submit", join(folder, "in"), "--out", join(folder, "out"), "--name", "photos"];
     const restoration = [
@@ -144,7 +106,7 @@ describe("a job", () => {
     coordinator.process.signal("SIGTERM");
     expect(await coordinator.process.ended()).toBe(0);
 
-    coordinator = await startCoordinator(folder);
+    coordinator = await startJobCoordinator(cluster, folder);
     at = ["--coordinator", coordinator.address];
     worker();
     expect(await deqfleet("watch", "photos", ...at)).toMatchObject({
@@ -157,7 +119,7 @@ describe("a job", () => {
   it("is watched over a change of coordinators by whoever waits for the next one", async () => {
     const folder = await temporaryFolder();
     await cutPictures(join(folder, "in"), 1, 32);
-    const first = await startCoordinator(folder, "--api", "127.0.0.1:0");
+    const first = await startJobCoordinator(cluster, folder, "--api", "127.0.0.1:0");
     const [, port] = await first.process.prints(/API on port (\d+)/);
     const api = `127.0.0.1:${port}`;
     const at = ["--coordinator", api];
@@ -180,7 +142,7 @@ describe("a job", () => {
     expect(leaving!.output).toMatch(/deqfleet: coordinator .*: the coordinator is stopping\n$/);
     await waiting!.prints(/waiting: coordinator .*: the coordinator is stopping/);
     expect(await first.process.ended()).toBe(0);
-    const next = await startCoordinator(folder, "--api", api);
+    const next = await startJobCoordinator(cluster, folder, "--api", api);
     cluster.worker([next.address], model);
     expect(await waiting!.ended()).toBe(0);
     expect(waiting!.output).toMatch(/photos finished: 1 of 1 restored\n$/);
@@ -189,7 +151,7 @@ describe("a job", () => {
   it("is submitted as a file and flags say, flags first, and not with what its fleet decides", async () => {
     const folder = await temporaryFolder();
     await cutPictures(join(folder, "in"), 1, 32);
-    const { address } = await startCoordinator(folder);
+    const { address } = await startJobCoordinator(cluster, folder);
     const file = join(folder, "job.yaml");
     const submit = (content: string) => {
       writeFileSync(file, content);
@@ -223,7 +185,8 @@ describe("a job", () => {
     const [token, tokens] = ["0123456789abcdef0123456789abcdef", join(folder, "tokens")];
     await writeFile(tokens, `${token}\n`);
     await writeFile(join(folder, "wrong"), "0123456789abcdef0123456789abcdee\n");
-    const { process, address } = await startCoordinator(
+    const { process, address } = await startJobCoordinator(
+      cluster,
       folder,
       "--api",
       "127.0.0.1:0",
@@ -260,7 +223,7 @@ describe("a job on object storage", () => {
     try {
       const folder = await temporaryFolder();
       await cutPictures(join(server.folderOf("pictures"), "in"), 5, 32);
-      const { process: coordinator, address } = await startCoordinator(folder);
+      const { process: coordinator, address } = await startJobCoordinator(cluster, folder);
       const at = ["--coordinator", address];
       await deqfleet(
         "submit",
@@ -291,72 +254,4 @@ describe("a job on object storage", () => {
       for (const name of Object.keys(environment)) delete process.env[name];
     }
   });
-});
-
-describe("a crash", () => {
-  it.each(crashPoints)(
-    "at the point %s loses nothing, doubles nothing, leaves no half file",
-    async (point) => {
-      const folder = await temporaryFolder();
-      await cutPictures(join(folder, "in"), 8, 32);
-      await mkdir(join(folder, "out"));
-      const port = 20_000 + Math.floor(Math.random() * 20_000);
-      const at = ["--coordinator", `127.0.0.1:${port}`];
-      // The first process dies at the point, the one after it does not.
-      let armed = 0;
-      const environment = () => (armed++ === 0 ? { DEQFLEET_CRASH_POINT: `${point}:2` } : {});
-      const inWorker = point === "before-rename";
-      const coordinator = new Supervised({
-        name: "coordinator",
-        args: [
-          "coordinator",
-          "--listen",
-          `127.0.0.1:${port}`,
-          "--heartbeat",
-          "0.1",
-          "--silence",
-          "2",
-          "--data",
-          join(folder, "jobs"),
-        ],
-        ...(inWorker ? {} : { environment }),
-      });
-      const worker = new Supervised({
-        name: "worker",
-        args: ["worker", "--name", "w", ...at, "--model", model, "--threads", "1", "--measure", "0"],
-        ...(inWorker ? { environment } : {}),
-      });
-      try {
-        await expect.poll(() => coordinator.output, { timeout: 30_000 }).toMatch(/reached at/);
-        // Two jobs, so that points of a submission are passed twice.
-        for (const name of ["one", "two"]) {
-          const submit = [
-            "submit",
-            join(folder, "in"),
-            "--out",
-            join(folder, "out", name),
-            "--name",
-            name,
-            ...task,
-            ...at,
-          ];
-          await expect
-            .poll(async () => (await deqfleet(...submit)).code, { timeout: 60_000, interval: 500 })
-            .toBe(0);
-        }
-        for (const name of ["one", "two"]) {
-          await expect
-            .poll(async () => (await deqfleet("watch", name, ...at)).code, { timeout: 60_000, interval: 500 })
-            .toBe(0);
-          const outcomes = await outcomesOf(name, at);
-          expect(outcomes.map(({ index }) => index).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-          const { outputs } = await filesBelow(join(folder, "out", name));
-          expect(outputs.filter((file) => !file.startsWith("measurements"))).toHaveLength(8);
-        }
-        expect((inWorker ? worker : coordinator).restarts).toBe(1);
-      } finally {
-        await Promise.all([coordinator.stop(), worker.stop()]);
-      }
-    },
-  );
 });
