@@ -6,7 +6,6 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,42 +17,24 @@ import { encodeRequest } from "../../shared/wire/picture-codec.js";
 import { insecureChannel, protocol } from "../../shared/wire/protocol.js";
 import { cutPictures, filesBelow } from "../faults/dataset.js";
 import { linearModel, ModelFolder } from "../models.js";
-import { becomesTrue } from "../processes.js";
 import { ServiceProcess } from "../service-process.js";
 import { startTraceCollector, type TraceCollector } from "../trace-collector.js";
+import {
+  linesOf,
+  look,
+  lookWhile,
+  type Scrape,
+  shows,
+  type Watched,
+  watch,
+  wireSample,
+} from "../watched-process.js";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("dist/cli/main.js", packageRoot));
 const models = new ModelFolder();
 const side = 64;
 const steps = 4;
-
-/** Samples of one scrape by name and labels, as they are written. */
-type Scrape = ReadonlyMap<string, number>;
-
-async function scrape(port: string): Promise<Scrape> {
-  const body = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return new Map(
-    [...body.matchAll(/^(\w+(?:\{.*\})?) (\S+)$/gm)].map(([, sample, value]) => [sample!, Number(value)]),
-  );
-}
-
-/** One process: its output, its port of metrics, and the largest value that any scrape of it showed of each sample. */
-interface Watched {
-  readonly process: ServiceProcess;
-  readonly port: string;
-  readonly largest: Map<string, number>;
-}
-
-const wireSample = (what: string, way: string, direction: string, call: string) =>
-  `deqfleet_wire_${what}_total{way="${way}",direction="${direction}",call="${call}"}`;
-
-/** JSON lines of a log. */
-const linesOf = ({ process }: Watched): Record<string, unknown>[] =>
-  process.output
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 let collector: TraceCollector;
 let coordinator: Watched;
@@ -68,37 +49,10 @@ let cutRounds: readonly number[];
 let restorationJson: string;
 const started: ServiceProcess[] = [];
 
-async function watch(process: ServiceProcess): Promise<Watched> {
+/** Watches a process that is ended with the others. */
+function watchStarted(process: ServiceProcess): Promise<Watched> {
   started.push(process);
-  const [, port] = await process.prints(/HTTP on port (\d+)/);
-  return { process, port: port!, largest: new Map() };
-}
-
-async function look(watched: Watched): Promise<Scrape> {
-  const seen = await scrape(watched.port);
-  for (const [sample, value] of seen) {
-    watched.largest.set(sample, Math.max(value, watched.largest.get(sample) ?? value));
-  }
-  return seen;
-}
-
-/** Looks at the processes again and again while something is done. */
-async function lookWhile<Result>(work: Promise<Result>, ...processes: Watched[]): Promise<Result> {
-  let over = false;
-  const ended = work.finally(() => {
-    over = true;
-  });
-  ended.catch(() => {});
-  while (!over) {
-    await Promise.all([...processes.map(look), delay(20)]);
-  }
-  return ended;
-}
-
-/** Waits until a process shows a value that satisfies. */
-async function shows(watched: Watched, sample: string, satisfies: (value: number) => boolean): Promise<void> {
-  const found = await becomesTrue(20_000, async () => satisfies((await look(watched)).get(sample) ?? 0));
-  if (!found) throw new Error(`${sample} was ${(await look(watched)).get(sample)} to the end`);
+  return watch(process);
 }
 
 beforeAll(async () => {
@@ -112,7 +66,7 @@ beforeAll(async () => {
   await mkdir(output);
   const common = ["--http", "127.0.0.1:0", "--log", "json", "--log-level", "debug"];
   const traced = [...common, "--traces", collector.endpoint];
-  coordinator = await watch(
+  coordinator = await watchStarted(
     ServiceProcess.start(
       "coordinator",
       ...["--listen", "127.0.0.1:0", "--heartbeat", "0.1", "--data", join(folder, "jobs"), ...traced],
@@ -159,13 +113,13 @@ beforeAll(async () => {
   );
   jobs.close();
 
-  near = await watch(ServiceProcess.start(...worker("near")));
+  near = await watchStarted(ServiceProcess.start(...worker("near")));
   await near.process.prints(/"state":"serving"/);
   await lookWhile(deqfleet("watch", "whole"), coordinator, near);
   await submit("broken", "broken", "--plan", "serial");
   await deqfleet("watch", "broken");
   // Reached by an address that counts as another machine's: no lane leads there.
-  far = await watch(ServiceProcess.start(...worker("far"), "--advertise", "0.0.0.0:0"));
+  far = await watchStarted(ServiceProcess.start(...worker("far"), "--advertise", "0.0.0.0:0"));
   await far.process.prints(/"state":"serving"/);
   await submit("cut", "cut", "--plan", "time-parallel");
   await lookWhile(deqfleet("watch", "cut"), coordinator, near, far);

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { makeDevelopmentCertificates } from "../../shared/security/development-authority.js";
 import { ClusterFixture } from "../cluster-fixture.js";
 import { ModelFolder, nullModel } from "../models.js";
+import { scrape } from "../watched-process.js";
 
 const models = new ModelFolder();
 const model = models.write("null.onnx", nullModel());
@@ -29,18 +30,6 @@ const tls = (set: "ours" | "theirs", role: string) => [
 ];
 const http = ["--http", "127.0.0.1:0"];
 
-/** Metrics by name and labels. */
-async function metrics(port: string): Promise<Map<string, number>> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(
-    samples.map((line) => {
-      const space = line.lastIndexOf(" ");
-      return [line.slice(0, space), Number(line.slice(space + 1))];
-    }),
-  );
-}
-
 describe("a fleet with certificates", () => {
   it("takes workers of its authority, and no others", async () => {
     const coordinator = cluster.start(
@@ -60,8 +49,8 @@ describe("a fleet with certificates", () => {
 
     // Probes and metrics have no certificates, and need none.
     const [, workerPort] = await worker.prints(/HTTP on port (\d+)/);
-    await expect.poll(async () => (await metrics(port)).get('deqfleet_workers{state="serving"}')).toBe(1);
-    const own = await metrics(workerPort);
+    await expect.poll(async () => (await scrape(port)).get('deqfleet_workers{state="serving"}')).toBe(1);
+    const own = await scrape(workerPort);
     expect(own.get('deqfleet_worker_state{state="serving"}')).toBe(1);
     expect(own.get('deqfleet_worker_state{state="joining"}')).toBe(0);
     expect(own.get("nodejs_eventloop_lag_seconds")).toBeGreaterThanOrEqual(0);
@@ -74,7 +63,7 @@ describe("a fleet with certificates", () => {
 
     worker.signal("SIGKILL");
     await coordinator.prints(/worker ours lost/);
-    const after = await metrics(port);
+    const after = await scrape(port);
     expect(after.get("deqfleet_worker_losses_total")).toBe(1);
     expect(after.get('deqfleet_workers{state="serving"}')).toBe(0);
   });
