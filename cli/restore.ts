@@ -54,7 +54,7 @@ export function restoreCommand(name = "restore"): Command {
     )
     .option(
       "--batch <n>",
-      "pictures in one network call of a worker that has whole chains (default: up to 4, by size)",
+      "pictures in one network call of a worker that has whole chains (default: up to 4, by size; 16 on GPUs)",
       number,
     )
     .option("--listen <host:port>", "where the coordinator listens (default: 127.0.0.1:0, a free port)")

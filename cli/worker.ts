@@ -1,4 +1,5 @@
 /** `deqfleet worker`: its flags, and what it prints. */
+
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
@@ -8,6 +9,7 @@ import { processPathOptions } from "../shared/config/process-settings.js";
 import { resolveWorkerSettings, workerOptionsSchema } from "../shared/config/worker-settings.js";
 import { packageRoot } from "../shared/package-root.js";
 import { transportSecurity } from "../shared/security/transport-security.js";
+import type { EngineTrouble } from "../worker/engine/engine-protocol.js";
 import { runWorker, type WorkerEvent } from "../worker/process.js";
 import { exitCodes } from "./exit-codes.js";
 import {
@@ -42,7 +44,7 @@ function workerCommand(): Command {
     .option("--threads <n>", "threads of the network on a processor (default: one a core)", number)
     .option(
       "--batch <n>",
-      "pictures in one network call where it has whole chains (default: up to 4, by size)",
+      "pictures in one network call where it has whole chains (default: up to 4, by size; 16 on a GPU)",
       number,
     )
     .option("--grace <s>", "seconds between the request to stop and the end, at most (default: 60)", number)
@@ -59,8 +61,8 @@ export function lineOf(event: WorkerEvent): string {
       return `reached at ${event.address}${event.http === null ? "" : `, HTTP on port ${event.http}`}`;
     case "coordinator-failed":
       return `coordinator ${event.coordinator}: ${event.reason}`;
-    case "rounds-unreachable":
-      return `rounds of cut chains come in gRPC messages, since ${event.address} cannot be reached (${event.reason}); open that port of the coordinator, or give it --rounds`;
+    case "trouble":
+      return troubleLine(event.trouble);
     case "picture-ended":
       return `${event.picture} ${event.status}${event.error === undefined ? "" : `: ${event.error}`}`;
     case "slice-ended": {
@@ -70,10 +72,16 @@ export function lineOf(event: WorkerEvent): string {
   }
 }
 
+function troubleLine(trouble: EngineTrouble): string {
+  return trouble.kind === "rounds-unreachable"
+    ? `rounds of cut chains come in gRPC messages, since ${trouble.address} cannot be reached (${trouble.reason}); open that port of the coordinator, or give it --rounds`
+    : `no further session of the model can be made (${trouble.reason}): network calls are limited to the batches that there are; start this worker again with the model it is to have`;
+}
+
 /** How much an event matters: single pictures are their coordinator's to tell of. */
 function levelOf(event: WorkerEvent): "debug" | "info" | "warn" {
   if (event.event === "picture-ended" || event.event === "slice-ended") return "debug";
-  const troubles = ["coordinator-failed", "rounds-unreachable"];
+  const troubles = ["coordinator-failed", "trouble"];
   return troubles.includes(event.event) ? "warn" : "info";
 }
 

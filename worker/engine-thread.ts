@@ -16,6 +16,7 @@ import {
   type EngineOptions,
   type EngineResults,
   type EngineTask,
+  type EngineTrouble,
   endEngine,
 } from "./engine/engine-protocol.js";
 import type { CallTotals } from "./engine/measured-network.js";
@@ -89,8 +90,8 @@ export class EngineThread implements Engine {
     });
   }
 
-  /** Told when rounds have to come by gRPC, since a coordinator's socket for them cannot be reached. */
-  onUnreachable: (address: string, reason: string) => void = () => {};
+  /** Told of what it goes on with, but not as it should. */
+  onTrouble: (trouble: EngineTrouble) => void = () => {};
   /** What all network calls took, by batch. */
   totals: readonly CallTotals[] = [];
   memory: EngineMemory = { buffers: 0, heap: 0 };
@@ -135,7 +136,7 @@ export class EngineThread implements Engine {
         this.#costs.set(`${point.batch} ${point.height}x${point.width}`, point);
       }
     }
-    if (message.type === "unreachable") this.onUnreachable(message.address, message.reason);
+    if (message.type === "trouble") this.onTrouble(message.trouble);
     if (message.type !== "done" && message.type !== "failed") return;
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);

@@ -20,7 +20,7 @@ import type { Heartbeat } from "../shared/wire/generated/deqfleet/v1/Heartbeat.j
 import type { Registration } from "../shared/wire/generated/deqfleet/v1/Registration.js";
 import { protocolVersion } from "../shared/wire/protocol.js";
 import { laneFolder } from "../shared/wire/tensor-lane.js";
-import type { EngineOptions } from "./engine/engine-protocol.js";
+import type { EngineOptions, EngineTrouble } from "./engine/engine-protocol.js";
 import { EngineThread } from "./engine-thread.js";
 import { Life, type LifeState } from "./life.js";
 import { keepMembership } from "./membership.js";
@@ -34,8 +34,7 @@ export type WorkerEvent =
   | { readonly event: "state"; readonly state: LifeState; readonly why: string }
   | { readonly event: "listening"; readonly address: string; readonly http: number | null }
   | { readonly event: "coordinator-failed"; readonly coordinator: string; readonly reason: string }
-  /** Rounds of cut chains come by gRPC, which takes longer. */
-  | { readonly event: "rounds-unreachable"; readonly address: string; readonly reason: string }
+  | { readonly event: "trouble"; readonly trouble: EngineTrouble }
   | EndedWork;
 
 /** What the process needs beside its settings. */
@@ -165,7 +164,7 @@ async function live(
     measureSeconds: measure,
     tls: settings.tls,
   });
-  engine.onUnreachable = (address, reason) => onEvent({ event: "rounds-unreachable", address, reason });
+  engine.onTrouble = (trouble) => onEvent({ event: "trouble", trouble });
   let server: WorkerServer;
   try {
     server = await serveWorker(engine, settings.listen, security, onEvent);

@@ -13,6 +13,8 @@ describe("devicesSchema", () => {
     ["", /give cpu, or cuda:0/],
     ["cuda:0,,cuda:1", /give cpu, or cuda:0/],
     ["cuda:0,cuda:0", /names a device twice/],
+    ["cuda:0,cuda:00", /give cpu, or cuda:0/],
+    ["cpu,cuda:0", /mixes cpu with GPUs/],
     [[], /Too small/],
   ])("refuses %j", (given, reason) => {
     expect(() => devicesSchema.parse(given)).toThrow(reason);

@@ -15,4 +15,8 @@ export const devicesSchema = z
     z.array(z.string()),
   ])
   .pipe(z.array(deviceSchema).min(1))
+  .refine(
+    (devices) => devices.length === 1 || !devices.includes("cpu"),
+    "mixes cpu with GPUs, whose batches are others; start workers for each, or leave cpu out",
+  )
   .refine((devices) => new Set(devices).size === devices.length, "names a device twice; name each once");

@@ -25,7 +25,7 @@ export interface SessionLimits {
 export type Device = "cpu" | `cuda:${number}`;
 
 /** Forms of {@link Device}. */
-export const devicePattern = /^(?:cpu|cuda:\d{1,3})$/;
+export const devicePattern = /^(?:cpu|cuda:(?:0|[1-9]\d{0,2}))$/;
 
 const executionProvider = (device: Device): ort.InferenceSession.ExecutionProviderConfig =>
   device === "cpu" ? "cpu" : { name: "cuda", deviceId: Number(device.slice("cuda:".length)) };

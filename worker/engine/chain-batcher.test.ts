@@ -22,6 +22,7 @@ interface Call {
 class WatchedNetwork implements NoiseEstimator {
   readonly card;
   readonly calls: Call[] = [];
+  prefersOneSize = false;
   readonly #inner: NoiseEstimator;
   readonly #before: (call: Call) => void;
 
@@ -174,6 +175,21 @@ describe("who is in a call", () => {
     const turns = sizes.slice(sizes.indexOf("8x12"), sizes.lastIndexOf("8x12") + 1);
     expect(turns.filter((size) => size === "8x12")).toHaveLength(6);
     expect(turns.every((size, i) => i === 0 || size !== turns[i - 1])).toBe(true);
+  });
+
+  it("where a change of size is dear, a turn lasts until the chains that it began with have ended", async () => {
+    const network = new WatchedNetwork(smoothToy(1));
+    network.prefersOneSize = true;
+    const large = alike([6], taskSamples[8]);
+    const small = alike([9, 9, 5, 9, 9, 9]);
+    const limits = { pictures: 2, pixels: 1e6 };
+    const reports = await runTogether(network, [...small, ...large], limits);
+    const sizes = network.calls.map(({ size }) => size);
+    expect(sizes.filter((size, i) => i === 0 || size !== sizes[i - 1])).toHaveLength(3);
+    expect(sizes.indexOf("8x12")).toBe(9);
+    for (const [i, chain] of [...small, ...large].entries()) {
+      expect(bytes(reports[i].exit).equals(await runAlone(smoothToy(1), chain))).toBe(true);
+    }
   });
 });
 

@@ -4,7 +4,8 @@
  *
  * Invariants:
  * 1. A call holds states of one size, within the limits. Sizes take turns, so that a large picture does not wait for
- *    the end of many small ones, nor they for its own. Of one size the chains that came first run first.
+ *    the end of many small ones, nor they for its own. Of one size the chains that came first run first. Where a change of
+ *    size is dear, a turn lasts until the chains that it began with have ended.
  * 2. What fails in one chain (numbers that are not finite) ends that chain alone. A call that fails as a whole is made
  *    again state by state.
  * 3. Between two calls the event loop turns, so that other work of this thread is done meanwhile.
@@ -40,6 +41,8 @@ export class ChainBatcher {
   readonly #limits: BatchLimits;
   /** By picture size; the size served last is last. In a queue, in the order in which they came. */
   readonly #queues = new Map<string, Member[]>();
+  /** The size that was served last, and the chains that its turn began with. */
+  #turn: { readonly size: string; readonly cohort: readonly Member[] } = { size: "", cohort: [] };
   #running = false;
   /** Where states and noise estimates of several chains lie together. */
   #states = new Float32Array();
@@ -92,12 +95,17 @@ export class ChainBatcher {
 
   /** The chains of the next call; undefined if there are none left. */
   #nextCall(): readonly Member[] | undefined {
-    for (const [size, queue] of this.#queues) {
+    const holds = this.#network.prefersOneSize === true && this.#turn.cohort.some(({ ended }) => !ended);
+    const held = holds ? this.#queues.get(this.#turn.size) : undefined;
+    const turns = held ? [[this.#turn.size, held] as const, ...this.#queues] : this.#queues;
+    for (const [size, queue] of turns) {
       this.#queues.delete(size);
       const living = queue.filter((member) => !this.#leaves(member));
       if (living.length === 0) continue;
       this.#queues.set(size, living);
-      return living.slice(0, picturesPerCall(this.#limits, living[0].chain.canvas));
+      const call = living.slice(0, picturesPerCall(this.#limits, living[0].chain.canvas));
+      if (queue !== held) this.#turn = { size, cohort: call };
+      return call;
     }
     return undefined;
   }

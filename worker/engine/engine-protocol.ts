@@ -121,6 +121,13 @@ export interface EngineMemory {
   readonly heap: number;
 }
 
+/** What an engine goes on with, but not as it should. */
+export type EngineTrouble =
+  /** A coordinator's socket for rounds that cannot be reached: its rounds come by gRPC. */
+  | { readonly kind: "rounds-unreachable"; readonly address: string; readonly reason: string }
+  /** No further session of the model can be made: network calls are limited to the batches that there are. */
+  | { readonly kind: "batches-limited"; readonly reason: string };
+
 /** The first message of an engine, then one answer per request, and what calls cost whenever more is known. */
 export type EngineMessage =
   | { readonly type: "ready"; readonly card: NetworkCard }
@@ -133,8 +140,7 @@ export type EngineMessage =
       /** What passed by lanes and their sockets so far. */
       readonly wire: readonly WireTotal[];
     }
-  /** A coordinator's socket for rounds that cannot be reached: its rounds come by gRPC. */
-  | { readonly type: "unreachable"; readonly address: string; readonly reason: string }
+  | { readonly type: "trouble"; readonly trouble: EngineTrouble }
   | { readonly type: "unusable"; readonly failure: Failure }
   | { readonly type: "done"; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: Failure };

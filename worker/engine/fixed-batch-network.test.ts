@@ -40,6 +40,12 @@ function sessionsOf(path: string, memory = Number.POSITIVE_INFINITY) {
   return { open, shapes, released: () => released };
 }
 
+const over = (
+  open: () => Promise<SessionNetwork>,
+  onTrouble: (reason: string) => void = () => {},
+  now?: () => number,
+) => FixedBatchNetwork.over({ open, onTrouble, ...(now && { now }) });
+
 const inputs = (states: number) => ({
   x: seededValues(states * numbers, states),
   timesteps: Array.from({ length: states }, (_, i) => (37 * i + states) % 1000),
@@ -61,7 +67,7 @@ describe("FixedBatchNetwork", () => {
   it("evaluates any number of states as one session does, each of its sessions seeing one batch only", async () => {
     const path = models.write("smooth.onnx", smoothModel());
     const { open, shapes } = sessionsOf(path);
-    const network = await FixedBatchNetwork.over(open);
+    const network = await over(open);
     await expectAsPlain(path, network, [7, 5, 4, 3, 2, 1, 7, 25, 40, 33, 1]);
     for (const seen of shapes) expect(new Set(seen).size).toBe(1);
     expect(shapes.map(([first]) => first).sort()).toEqual([
@@ -76,7 +82,7 @@ describe("FixedBatchNetwork", () => {
 
   it("plans ahead: what was prepared needs no further session or shape", async () => {
     const { open, shapes } = sessionsOf(models.write("smooth.onnx", smoothModel()));
-    const network = await FixedBatchNetwork.over(open);
+    const network = await over(open);
     await network.prepare(6, size);
     expect(shapes).toEqual([["8 8x16"]]);
     const { x, timesteps } = inputs(5);
@@ -93,7 +99,7 @@ describe("FixedBatchNetwork", () => {
   it("where memory does not suffice, gives other sessions up, then makes smaller calls", async () => {
     const path = models.write("smooth.onnx", smoothModel());
     const { open, shapes, released } = sessionsOf(path, 9);
-    const network = await FixedBatchNetwork.over(open);
+    const network = await over(open);
     await expectAsPlain(path, network, [1, 2, 8]);
     // 1 + 2 + 8 states are too many together.
     expect(released()).toBe(2);
@@ -108,11 +114,11 @@ describe("FixedBatchNetwork", () => {
   it("passes on what is no lack of memory, and what a single state is too large for", async () => {
     const path = models.write("smooth.onnx", smoothModel());
     const { x, timesteps } = inputs(3);
-    const none = await FixedBatchNetwork.over(sessionsOf(path, 0).open);
+    const none = await over(sessionsOf(path, 0).open);
     await expect(none.evaluate(x, timesteps, size, new Float32Array(x.length))).rejects.toThrow(
       /out of memory/,
     );
-    const broken = await FixedBatchNetwork.over(async () => {
+    const broken = await over(async () => {
       const inner = await sessionsOf(path).open();
       return { ...inner, evaluate: () => Promise.reject(new Error("unsupported operator")) };
     });
@@ -121,11 +127,43 @@ describe("FixedBatchNetwork", () => {
     );
   });
 
-  it("refuses a model that is replaced before another session is made of it", async () => {
+  it("tries larger calls again after a while: the memory may have been somebody else's need", async () => {
     const path = models.write("smooth.onnx", smoothModel());
-    const network = await FixedBatchNetwork.over(sessionsOf(path).open);
-    await network.prepare(1, size);
-    models.write("smooth.onnx", linearModel(0.5));
-    await expect(network.prepare(2, size)).rejects.toThrow(/the model changed since it was loaded/);
+    let [memory, clock] = [2, 0];
+    const shapes: number[] = [];
+    const open = async (): Promise<SessionNetwork> => {
+      const inner = await OnnxNetwork.load(path, { threads: 1 });
+      return {
+        card: inner.card,
+        largestBatch: inner.largestBatch,
+        release: () => inner.release(),
+        evaluate: async (x, timesteps, of, out) => {
+          if (timesteps.length > memory) throw new Error("Failed to allocate memory for requested buffer");
+          shapes.push(timesteps.length);
+          await inner.evaluate(x, timesteps, of, out);
+        },
+      };
+    };
+    const network = await over(open, undefined, () => clock);
+    await expectAsPlain(path, network, [8]);
+    memory = 100;
+    await expectAsPlain(path, network, [8]);
+    expect(Math.max(...shapes)).toBe(2);
+    clock = 600_000;
+    await expectAsPlain(path, network, [8]);
+    expect(Math.max(...shapes)).toBe(8);
+  });
+
+  it("does with the sessions that there are where the model's file is another, and says so once", async () => {
+    const path = models.write("replaced.onnx", smoothModel());
+    const reference = models.write("smooth.onnx", smoothModel());
+    const { open, shapes } = sessionsOf(path);
+    const troubles: string[] = [];
+    const network = await over(open, (reason) => troubles.push(reason));
+    await expectAsPlain(reference, network, [4]);
+    models.write("replaced.onnx", linearModel(0.5));
+    await expectAsPlain(reference, network, [1, 3, 9, 2]);
+    expect(new Set(shapes[0])).toEqual(new Set(["4 8x16"]));
+    expect(troubles).toEqual([expect.stringContaining("another than when it was loaded")]);
   });
 });

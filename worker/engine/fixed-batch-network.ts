@@ -8,7 +8,7 @@
  */
 import { gpuCallPixels } from "../../shared/chain/batch-limits.js";
 import type { NetworkCard } from "../../shared/chain/network-card.js";
-import { DeqfleetError, FatalError } from "../../shared/errors.js";
+import { DeqfleetError, RetryableError } from "../../shared/errors.js";
 import type { PictureSize } from "../../shared/operators/task.js";
 import type { NoiseEstimator } from "./network.js";
 
@@ -37,33 +37,53 @@ interface Rung {
 /** What the provider says when the device's memory does not suffice. */
 const outOfMemory = /out of memory|failed to allocate|allocation failed|_ALLOC_FAILED|cudaMalloc/i;
 
-const rungFor = (states: number): number => Math.min(largestRung, 2 ** Math.ceil(Math.log2(states)));
+const lacksMemory = (error: unknown): boolean => outOfMemory.test(DeqfleetError.messageOf(error));
+
+/** Milliseconds for which a lack of memory counts: it may have been somebody else's need. */
+const forgetMilliseconds = 600_000;
+
+/** What the network is made of. */
+export interface FixedBatchParts {
+  /** Makes a session; called once at the start and once for every further batch size. */
+  readonly open: () => Promise<SessionNetwork>;
+  /** Told once why no further sessions can be made: calls are cut to the batches that there are. */
+  readonly onTrouble: (reason: string) => void;
+  /** Milliseconds of a clock that never goes back; default: this process's. */
+  readonly now?: () => number;
+}
 
 /** Evaluates batches of any size by calls of 1, 2, 4, ... 32 states. */
 export class FixedBatchNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
+  readonly prefersOneSize = true;
   readonly #largestBatch: number;
   readonly #open: () => Promise<SessionNetwork>;
   /** By states a call, the one not used for longest first. */
   readonly #rungs = new Map<number, Rung>();
-  /** States that a call had when memory did not suffice for it alone, by size. */
-  readonly #tooMany = new Map<string, number>();
+  /** States that a call had when memory did not suffice for it, other sessions given up, by size, and until when that counts. */
+  readonly #tooMany = new Map<string, { readonly states: number; readonly until: number }>();
+  readonly #onTrouble: (reason: string) => void;
+  readonly #now: () => number;
+  /** Whether no further session can be made: those that are there have to do. */
+  #closed = false;
   /** Calls one after the other: they share the device, and the memory of what is filled up. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(open: () => Promise<SessionNetwork>, first: SessionNetwork) {
+  private constructor(
+    first: SessionNetwork,
+    { open, onTrouble, now = () => performance.now() }: FixedBatchParts,
+  ) {
     this.#open = open;
+    this.#onTrouble = onTrouble;
+    this.#now = now;
     this.card = first.card;
     this.#largestBatch = first.largestBatch;
     this.#rungs.set(1, { network: first, planned: "" });
   }
 
-  /**
-   * @param open makes a session; called once now and once for every further batch size
-   * @throws whatever `open` throws
-   */
-  static async over(open: () => Promise<SessionNetwork>): Promise<FixedBatchNetwork> {
-    return new FixedBatchNetwork(open, await open());
+  /** @throws whatever `open` throws the first time */
+  static async over(parts: FixedBatchParts): Promise<FixedBatchNetwork> {
+    return new FixedBatchNetwork(await parts.open(), parts);
   }
 
   /** Makes the sessions and plans for calls of `states` states, so that the calls themselves take their usual time. */
@@ -112,30 +132,57 @@ export class FixedBatchNetwork implements NoiseEstimator {
 
   /** Cuts a range into calls; one that the device's memory does not suffice for is cut again. */
   async #perform([first, end]: Range, size: PictureSize, call: Call): Promise<void> {
-    let most = this.#mostStates(size);
     for (let from = first; from < end; ) {
-      const to = Math.min(end, from + most);
-      const states = rungFor(to - from);
+      const to = Math.min(end, from + this.#mostStates(size));
+      const states = this.#rungFor(to - from);
+      const perform = async () => call((await this.#planned(states, size)).network, states, [from, to]);
+      const closed = this.#closed;
       try {
-        const { network } = await this.#planned(states, size);
-        await call(network, states, [from, to]);
+        await this.#withRoom(states, perform);
         from = to;
       } catch (error) {
-        if (states === 1 || !outOfMemory.test(DeqfleetError.messageOf(error))) throw error;
-        this.#tooMany.set(sizeName(size), states);
-        most = this.#mostStates(size);
+        // The session that it was to have cannot be made: others have to do.
+        if (this.#closed && !closed && this.#rungs.size > 0) continue;
+        if (!lacksMemory(error)) throw error;
+        if (states === 1) {
+          throw new RetryableError(
+            `the device's memory does not suffice for one state of ${sizeName(size)} (${DeqfleetError.messageOf(error)})`,
+            { cause: error },
+          );
+        }
+        this.#tooMany.set(sizeName(size), { states, until: this.#now() + forgetMilliseconds });
       }
     }
   }
 
+  /** Does what needs the device's memory; again, if it does not suffice, with all other sessions given up: they keep what they have once used. */
+  async #withRoom(states: number, perform: () => Promise<void>): Promise<void> {
+    try {
+      await perform();
+    } catch (error) {
+      if (!lacksMemory(error)) throw error;
+      await this.#releaseAllBut(states);
+      await perform();
+    }
+  }
+
+  /** States of the call that so many are filled up to: the next power of two, or what there is a session for. */
+  #rungFor(states: number): number {
+    if (!this.#closed) return 2 ** Math.ceil(Math.log2(states));
+    return Math.min(...[...this.#rungs.keys()].filter((rung) => rung >= states));
+  }
+
   /** A power of two: a call that is filled up must not be larger than what is allowed. */
   #mostStates(size: PictureSize): number {
-    const known = this.#tooMany.get(sizeName(size)) ?? Number.POSITIVE_INFINITY;
+    const name = sizeName(size);
+    const known = this.#tooMany.get(name);
+    if (known && known.until <= this.#now()) this.#tooMany.delete(name);
     const allowed = Math.min(
       largestRung,
       this.#largestBatch,
       gpuCallPixels / (size.height * size.width),
-      known / 2,
+      (this.#tooMany.get(name)?.states ?? Number.POSITIVE_INFINITY) / 2,
+      this.#closed ? Math.max(...this.#rungs.keys()) : largestRung,
     );
     return 2 ** Math.floor(Math.log2(Math.max(1, allowed)));
   }
@@ -147,21 +194,8 @@ export class FixedBatchNetwork implements NoiseEstimator {
     if (rung.planned === name) return rung;
     rung.planned = "";
     const numbers = 3 * states * size.height * size.width;
-    const plan = () =>
-      rung.network.evaluate(
-        new Float32Array(numbers),
-        new Array<number>(states).fill(0),
-        size,
-        new Float32Array(numbers),
-      );
-    try {
-      await plan();
-    } catch (error) {
-      if (!outOfMemory.test(DeqfleetError.messageOf(error))) throw error;
-      // Sessions keep the memory that they have once used.
-      await this.#releaseAllBut(states);
-      await plan();
-    }
+    const times = new Array<number>(states).fill(0);
+    await rung.network.evaluate(new Float32Array(numbers), times, size, new Float32Array(numbers));
     rung.planned = name;
     return rung;
   }
@@ -169,7 +203,7 @@ export class FixedBatchNetwork implements NoiseEstimator {
   async #rung(states: number): Promise<Rung> {
     const known = this.#rungs.get(states) ?? this.#unplanned();
     for (const [key, rung] of this.#rungs) if (rung === known) this.#rungs.delete(key);
-    const rung = known ?? { network: await this.#opened(states), planned: "" };
+    const rung = known ?? { network: await this.#opened(), planned: "" };
     this.#rungs.set(states, rung);
     return rung;
   }
@@ -179,21 +213,19 @@ export class FixedBatchNetwork implements NoiseEstimator {
     return [...this.#rungs.values()].find(({ planned }) => planned === "");
   }
 
-  async #opened(states: number): Promise<SessionNetwork> {
-    let network: SessionNetwork;
+  async #opened(): Promise<SessionNetwork> {
     try {
-      network = await this.#open();
+      const network = await this.#open();
+      // A model that is replaced while workers use it would mix two priors in one picture.
+      if (network.card.hash === this.card.hash) return network;
+      await network.release();
+      throw new RetryableError("the model's file is another than when it was loaded");
     } catch (error) {
-      if (!outOfMemory.test(DeqfleetError.messageOf(error))) throw error;
-      await this.#releaseAllBut(undefined);
-      network = await this.#open();
+      if (lacksMemory(error) || this.#rungs.size === 0) throw error;
+      this.#closed = true;
+      this.#onTrouble(DeqfleetError.messageOf(error));
+      throw error;
     }
-    // A model that is replaced while workers use it would mix two priors in one picture.
-    if (network.card.hash === this.card.hash) return network;
-    await network.release();
-    throw new FatalError(
-      `the model changed since it was loaded (a session for ${states} states was to be made of it)`,
-    );
   }
 
   async #releaseAllBut(states: number | undefined): Promise<void> {

@@ -60,13 +60,14 @@ describe("MeasuredNetwork", () => {
       },
       () => clock,
     );
-    await measureCalls(network, 3.5, () => clock);
-    // 0.7 s each for 1, 2, 4 and 8 states; the next would pass the time given.
+    await measureCalls(network, 1, () => clock);
+    // 0.7 s for every batch are none of the second that was given.
     expect(network.costsOf({ height: 64, width: 64 }).map(({ batch, seconds }) => [batch, seconds])).toEqual([
       [1, 0.005],
       [2, 0.01],
       [4, 0.02],
       [8, 0.04],
+      [16, 0.08],
     ]);
   });
 
@@ -92,6 +93,26 @@ describe("measureCalls", () => {
       expect.closeTo(0.1, 9),
       expect.closeTo(0.2, 9),
     ]);
+  });
+
+  it("does not spend all its time on preparations", async () => {
+    let clock = 0;
+    const batches: number[] = [];
+    const network = new MeasuredNetwork(
+      {
+        card: { hash: "", sizeMultiple: 1, fixedSize: undefined },
+        prepare: async (states) => {
+          if (batches.includes(states)) return;
+          batches.push(states);
+          clock += 4000;
+        },
+        evaluate: async () => {},
+      },
+      () => clock,
+    );
+    await measureCalls(network, 1, () => clock);
+    // A third one would pass ten seconds.
+    expect(batches).toEqual([1, 2]);
   });
 
   it("makes one call where even that takes longer, and none where no time is given", async () => {

@@ -37,6 +37,7 @@ function median(values: readonly number[]): number {
 export class MeasuredNetwork implements NoiseEstimator {
   readonly card: NetworkCard;
   readonly roundPixels: number | undefined;
+  readonly prefersOneSize: boolean | undefined;
   readonly #inner: NoiseEstimator;
   readonly #now: () => number;
   /** In the order of the last call. */
@@ -48,6 +49,7 @@ export class MeasuredNetwork implements NoiseEstimator {
   constructor(inner: NoiseEstimator, now: () => number = () => performance.now()) {
     this.card = inner.card;
     this.roundPixels = inner.roundPixels;
+    this.prefersOneSize = inner.prefersOneSize;
     this.#inner = inner;
     this.#now = now;
   }
@@ -124,9 +126,12 @@ const callsEach = 3;
 
 const largestBatch = 16;
 
+/** Milliseconds that preparations may take besides, which a GPU needs for every batch. */
+const preparingMilliseconds = 10_000;
+
 /**
  * Measures batches of 1, 2, 4, ... 16, as far as the time and the memory of a slice reach: the next is begun only if it should
- * end in time.
+ * end in time. What has to be prepared for a batch has a time of its own.
  * @param seconds none are spent if this is 0
  * @param size of the states; default: the network's own, or 64x64
  */
@@ -140,18 +145,20 @@ export async function measureCalls(
   const pixels = size.height * size.width;
   const numbers = 3 * pixels;
   const most = Math.min(largestBatch, Math.floor(mostCanvasPixels / pixels));
-  const end = now() + 1000 * seconds;
-  let expected = 0;
-  for (let batch = 1; batch <= most && now() + expected <= end; batch *= 2) {
-    const preparing = now();
+  let [time, preparing] = [1000 * seconds, preparingMilliseconds];
+  let [expected, longest] = [0, 0];
+  for (let batch = 1; batch <= most && expected <= time && longest <= preparing; batch *= 2) {
+    const begun = now();
     await network.prepare(batch, size);
+    longest = Math.max(longest, now() - begun);
+    preparing -= now() - begun;
     const started = now();
     const timesteps = Array.from({ length: batch }, (_, i) => 999 - i);
     const out = new Float32Array(batch * numbers);
-    for (let call = 0; call < callsEach && (call === 0 || now() <= end); call++) {
+    for (let call = 0; call < callsEach && (call === 0 || now() - started <= time); call++) {
       await network.evaluate(new Float32Array(batch * numbers), timesteps, size, out);
     }
-    // Preparations take about as long for every batch.
-    expected = started - preparing + 2 * (now() - started);
+    expected = 2 * (now() - started);
+    time -= now() - started;
   }
 }

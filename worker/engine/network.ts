@@ -15,6 +15,8 @@ export interface NoiseEstimator {
   readonly card: NetworkCard;
   /** Pixels of the states that a round evaluates in one call; undefined: all of them together. */
   readonly roundPixels?: number | undefined;
+  /** Whether a call of another size than the last one takes many times as long; undefined: no. */
+  readonly prefersOneSize?: boolean | undefined;
   /** Makes the first call of `states` states of a size take as long as the others, where it would not. */
   prepare?(states: number, size: PictureSize): Promise<void>;
   /**

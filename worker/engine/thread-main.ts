@@ -22,6 +22,7 @@ import {
   type EngineRound,
   type EngineTask,
   type EngineTensor,
+  type EngineTrouble,
   endEngine,
 } from "./engine-protocol.js";
 import type { EngineSlice } from "./engine-slice.js";
@@ -209,12 +210,16 @@ async function serve(
   { modelPath, threads, laneFolder, batch, device = "cpu", measureSeconds = 0, tls = null }: EngineOptions,
 ): Promise<void> {
   const post = (message: EngineMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
+  const tell = (trouble: EngineTrouble) => post({ type: "trouble", trouble });
   let network: MeasuredNetwork;
   try {
     // Before the model, so that each is blamed for its own faults.
     if (device !== "cpu") await probeDevice(device);
     const load = () => OnnxNetwork.load(modelPath, { threads, device });
-    network = new MeasuredNetwork(await (device === "cpu" ? load() : FixedBatchNetwork.over(load)));
+    const onTrouble = (reason: string) => tell({ kind: "batches-limited", reason });
+    network = new MeasuredNetwork(
+      await (device === "cpu" ? load() : FixedBatchNetwork.over({ open: load, onTrouble })),
+    );
     await measureCalls(network, measureSeconds);
   } catch (error) {
     post({ type: "unusable", failure: threadFailure(error) });
@@ -233,8 +238,9 @@ async function serve(
     post({ type: "costs", points, totals: network.callTotals(), memory: { buffers, heap }, wire });
   };
   setInterval(tellCosts, costMilliseconds).unref();
-  const unreachable = (address: string, reason: string) => post({ type: "unreachable", address, reason });
-  const sockets = new RoundSockets(tls, unreachable);
+  const sockets = new RoundSockets(tls, (address, reason) =>
+    tell({ kind: "rounds-unreachable", address, reason }),
+  );
   const parts: Parts = { engine, network, laneFolder, sockets, queue: new TaskQueue() };
   const answer = async ({ id, task }: EngineRequest): Promise<void> => {
     try {
