@@ -75,6 +75,7 @@ export class SleepingEngine implements Engine {
     }
     // It has no sockets.
     if (task.kind === "drain") return undefined;
+    if (task.kind === "follow") return false;
     const slice = this.#slices.get(task.slice);
     if (!slice) throw new Error(`slice ${task.slice} is not open`);
     switch (task.kind) {

@@ -178,6 +178,11 @@ async function serve(
     const reader: Reader = new FrameReader(commands);
     const lane = await setUp(engine, slice, request, reader);
     opened = true;
+    void engine.perform({ kind: "follow", slice }).then(
+      (lost) =>
+        lost && commands?.destroy(new RetryableError("the coordinator's socket for rounds has ended")),
+      () => {},
+    );
     await writer.write([{ opened: { lane } }]);
     for (let command = await reader.next(); command; command = await reader.next()) {
       // A neighbour may still want to read a boundary state; whatever computes goes elsewhere.

@@ -58,6 +58,7 @@ export class ExchangeServer {
   readonly #feeds = new Map<string, CommandFeed>();
   /** Opened when the first slice with a lane asks for it. */
   #hall: Promise<RoundHall | undefined> | undefined;
+  #closed = false;
   /** For workers of other machines. */
   #rounds: { readonly hall: RoundHall; readonly address: string } | undefined;
 
@@ -103,6 +104,7 @@ export class ExchangeServer {
 
   /** Where workers of this machine come for rounds; undefined if that cannot be. @param folder of the lanes */
   laneHall(folder: string): Promise<RoundHall | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
     this.#hall ??= RoundHall.inFolder(folder);
     return this.#hall;
   }
@@ -130,6 +132,7 @@ export class ExchangeServer {
 
   /** Ends the server, with whatever else is on it. */
   close(): void {
+    this.#closed = true;
     this.#server.close();
     this.#rounds?.hall.close();
     void this.#hall?.then((hall) => hall?.close());

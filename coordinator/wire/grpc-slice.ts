@@ -84,7 +84,7 @@ export class GrpcSlice implements Slice {
     this.#worker = worker;
     this.#call = call;
     // A worker that is given up may still be there and silent: whoever waits at the socket learns it from the call's end.
-    for (const end of ["error", "end", "close"]) call.once(end, () => this.#socket?.close());
+    for (const end of ["error", "status", "end", "close"]) call.once(end, () => this.#socket?.close());
     this.#streams = streamsOf(call, feed, worker.address, timeouts);
     this.#feed = feed;
     this.#timeouts = timeouts;

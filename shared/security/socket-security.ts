@@ -1,9 +1,18 @@
 /** Mutual TLS of sockets that are not gRPC's, from the same files. */
 import { readFileSync, statSync } from "node:fs";
 import { createServer as createPlain, connect as dialPlain, isIP, type Server, type Socket } from "node:net";
-import { createServer as createSecure, connect as dialSecure, type SecureContextOptions } from "node:tls";
+import {
+  checkServerIdentity as checkIdentity,
+  createServer as createSecure,
+  connect as dialSecure,
+  type PeerCertificate,
+  type SecureContextOptions,
+} from "node:tls";
 import type { TlsSettings } from "../config/security-settings.js";
 import { hostOf, portOf } from "../wire/address.js";
+
+/** Milliseconds in which a client has to show its certificate. */
+const handshakeMilliseconds = 5_000;
 
 /** How often a server looks at its files: authorities renew certificates days before they end. */
 const refreshMilliseconds = 30_000;
@@ -27,7 +36,10 @@ const bareHost = (address: string): string => hostOf(address).replace(/^\[(.*)\]
 export function socketServer(tls: TlsSettings | null): Server {
   if (tls === null) return createPlain();
   let stamp = stampOf(tls);
-  const server = createSecure({ ...contextOf(tls), requestCert: true, rejectUnauthorized: true });
+  const checked = { requestCert: true, rejectUnauthorized: true, handshakeTimeout: handshakeMilliseconds };
+  const server = createSecure({ ...contextOf(tls), ...checked });
+  // Node says that a handshake has failed, or takes too long, and leaves the connection open.
+  server.on("tlsClientError", (_, socket) => socket.destroy());
   const follow = setInterval(() => {
     try {
       const now = stampOf(tls);
@@ -51,9 +63,11 @@ export function socketServer(tls: TlsSettings | null): Server {
 export function dialSocket(address: string, tls: TlsSettings | null): Socket {
   const [host, port] = [bareHost(address), portOf(address)];
   if (tls === null) return dialPlain({ host, port });
+  const name = tls.serverName ?? host;
   // An address is no name to ask a server for; its certificate is held against it all the same.
-  const servername = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
-  return dialSecure({ ...contextOf(tls), host, port, ...(servername === undefined ? {} : { servername }) });
+  const asked = isIP(name) === 0 ? { servername: name } : {};
+  const checkServerIdentity = (_: string, certificate: PeerCertificate) => checkIdentity(name, certificate);
+  return dialSecure({ ...contextOf(tls), host, port, ...asked, checkServerIdentity });
 }
 
 /** Has a server listen. @param address HOST:PORT, port 0 for a free one @returns the port; rejects if it cannot be bound */

@@ -12,6 +12,8 @@ const largeFrame = 64 * 1024;
 
 /** Frames of one connection, in order. */
 export class Frames {
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<void>;
   readonly #socket: Socket;
   #largest = largestGreeting;
   /** The length that is arriving, and how much of it is there. */
@@ -33,9 +35,12 @@ export class Frames {
     socket.on("data", (data) => this.#take(data));
     // What is wrong with it, its end says as well.
     socket.on("error", () => {});
-    socket.on("close", () => {
-      this.#ended = true;
-      this.#waiting?.(undefined);
+    this.ended = new Promise((resolve) => {
+      socket.on("close", () => {
+        this.#ended = true;
+        this.#waiting?.(undefined);
+        resolve();
+      });
     });
   }
 

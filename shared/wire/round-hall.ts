@@ -12,9 +12,13 @@ import {
   commandCodec,
   eventCodec,
   greetingMilliseconds,
+  keepAlive,
   RoundSocket,
 } from "./round-socket.js";
 import { laneName } from "./tensor-lane.js";
+
+/** Connections that are given time to name their slice at once. */
+const mostStrangers = 256;
 
 /** Listens, and keeps the connections of announced slices until they are taken. */
 export class RoundHall {
@@ -26,6 +30,8 @@ export class RoundHall {
   /** Connections of announced slices, by token; undefined until they come. */
   readonly #announced = new Map<string, CommandSocket | undefined>();
   readonly #sockets = new Set<Socket>();
+  /** Connections that have named no slice yet. */
+  #strangers = 0;
 
   private constructor(server: Server, name: string, path: string | undefined) {
     this.#server = server;
@@ -33,12 +39,14 @@ export class RoundHall {
     this.#path = path;
     // A connection that cannot be taken (no descriptor is left) is its worker's to do without; unheard it would end this process.
     server.on("error", () => {});
-    server.on("tlsClientError", () => {});
     // With TLS, once the peer has shown its certificate.
     server.on(server instanceof SecureServer ? "secureConnection" : "connection", (socket: Socket) => {
+      void this.#greet(socket);
+    });
+    // With TLS that is before a handshake, which may never end.
+    server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
-      void this.#greet(socket);
     });
     // It keeps nobody from ending: its coordinator's servers do.
     server.unref();
@@ -80,9 +88,17 @@ export class RoundHall {
   }
 
   async #greet(socket: Socket): Promise<void> {
-    socket.setTimeout(greetingMilliseconds, () => socket.destroy());
+    if (this.#strangers >= mostStrangers) {
+      socket.destroy();
+      return;
+    }
+    this.#strangers++;
+    // In all, however they drip.
+    const limit = setTimeout(() => socket.destroy(), greetingMilliseconds);
     const frames = new Frames(socket);
     const greeting = await frames.next();
+    clearTimeout(limit);
+    this.#strangers--;
     if (!greeting) return;
     const token = Buffer.from(greeting).toString("utf8");
     // A token is used once; a second follower, or a stranger, learns nothing.
@@ -90,7 +106,7 @@ export class RoundHall {
       socket.destroy();
       return;
     }
-    socket.setTimeout(0);
+    keepAlive(socket);
     this.#announced.set(token, new RoundSocket(frames, commandCodec, eventCodec));
     frames.write(new Uint8Array());
   }

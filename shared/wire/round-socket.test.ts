@@ -46,7 +46,7 @@ describe.each(["in a folder", "on a port"])("a hall for rounds %s", (where) => {
     hall.announce(token);
     const worker = await followRounds(dialled(), token);
     const coordinator = hall.take(token);
-    if (!worker || !coordinator) throw new Error("not connected");
+    if (typeof worker === "string" || !coordinator) throw new Error(`not connected: ${worker}`);
     return { coordinator, worker };
   }
 
@@ -93,8 +93,9 @@ describe.each(["in a folder", "on a port"])("a hall for rounds %s", (where) => {
     hall.announce(a);
     hall.announce(b);
     const [first, second] = await Promise.all([followRounds(dialled(), a), followRounds(dialled(), b)]);
-    await first?.write([{ round: { ...report, evaluations: 1 } }]);
-    await second?.write([{ round: { ...report, evaluations: 2 } }]);
+    if (typeof first === "string" || typeof second === "string") throw new Error("not connected");
+    await first.write([{ round: { ...report, evaluations: 1 } }]);
+    await second.write([{ round: { ...report, evaluations: 2 } }]);
     expect((await hall.take(b)?.next())?.round?.evaluations).toBe(2);
     expect((await hall.take(a)?.next())?.round?.evaluations).toBe(1);
     expect(hall.take(a)).toBeUndefined();
@@ -102,12 +103,12 @@ describe.each(["in a folder", "on a port"])("a hall for rounds %s", (where) => {
 
   it("knows nobody who names no slice that is to be opened, or one that somebody came for", async () => {
     const token = randomUUID();
-    expect(await followRounds(dialled(), token)).toBeUndefined();
+    expect(await followRounds(dialled(), token)).toBe("refused");
     hall.announce(token);
-    expect(await followRounds(dialled(), token)).toBeDefined();
-    expect(await followRounds(dialled(), token)).toBeUndefined();
+    expect(typeof (await followRounds(dialled(), token))).not.toBe("string");
+    expect(await followRounds(dialled(), token)).toBe("refused");
     hall.take(token);
-    expect(await followRounds(dialled(), token)).toBeUndefined();
+    expect(await followRounds(dialled(), token)).toBe("refused");
   });
 
   it("carries tensors behind their messages as they are, of any size that was permitted", async () => {
@@ -179,8 +180,27 @@ describe.each(["in a folder", "on a port"])("a hall for rounds %s", (where) => {
     const token = randomUUID();
     hall.announce(token);
     hall.close();
-    expect(await followRounds(dialled(), token)).toBeUndefined();
+    expect(await followRounds(dialled(), token)).toBe("unreached");
   });
+
+  it("has time for so many strangers, and for each so long, however it drips", async () => {
+    const closed: number[] = [];
+    const strangers = Array.from({ length: 257 }, (_, i) => {
+      const socket = dialled().on("error", () => {});
+      socket.on("close", () => closed.push(i));
+      return socket;
+    });
+    await vi.waitFor(() => expect(closed).toHaveLength(1), { timeout: 4000 });
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(200);
+    for (const socket of strangers) socket.write(length);
+    const drip = setInterval(() => {
+      for (const socket of strangers) if (!socket.destroyed) socket.write("x");
+    }, 500);
+    await vi.waitFor(() => expect(closed).toHaveLength(257), { timeout: 9000 });
+    clearInterval(drip);
+    await connected();
+  }, 20_000);
 });
 
 describe("a hall for rounds in a folder", () => {
@@ -190,7 +210,8 @@ describe("a hall for rounds in a folder", () => {
     if (!hall) throw new Error("no hall");
     sweepLanes(folder);
     hall.announce("slice");
-    expect(await followRounds(connect({ path: join(folder, hall.name) }), "slice")).toBeDefined();
+    const found = await followRounds(connect({ path: join(folder, hall.name) }), "slice");
+    expect(typeof found).not.toBe("string");
     hall.close();
     await vi.waitFor(async () => expect(await readdir(folder)).toEqual([]));
     await rm(folder, { recursive: true });

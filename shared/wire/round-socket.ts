@@ -7,6 +7,7 @@
  * coordinator acknowledges by an empty frame.
  */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { RetryableError } from "../errors.js";
 import { protocolDefinition } from "./definition.js";
 import type { MessageSource } from "./frame-stream.js";
@@ -128,6 +129,11 @@ export class RoundSocket<Sent, Received extends { chunk?: Chunk__Output | null }
     return frame;
   };
 
+  /** Resolves when the connection has ended, for whatever reason. */
+  get ended(): Promise<void> {
+    return this.#frames.ended;
+  }
+
   close(): void {
     this.#frames.close();
   }
@@ -138,19 +144,31 @@ export type CommandSocket = RoundSocket<SliceCommand, SliceEvent__Output>;
 /** The worker's side. */
 export type EventSocket = RoundSocket<SliceEvent, SliceCommand__Output>;
 
+/** Has the system look, on either side, whether the way to the peer is still there: gRPC's own may be while this one is not. */
+export const keepAlive = (socket: Socket): unknown => socket.setKeepAlive(true, keepAliveMilliseconds);
+
+/** Why a worker has no socket for a slice's rounds: nobody answered in time, or somebody hung up who does not know the slice. */
+export type NoRounds = "unreached" | "refused";
+
 /**
  * Comes to a coordinator for the rounds of a slice.
  * @param socket that dials it
  * @param token of the slice
- * @returns undefined if nobody answers there, or the slice is not known
  */
-export async function followRounds(socket: Socket, token: string): Promise<EventSocket | undefined> {
-  socket.setTimeout(greetingMilliseconds, () => socket.destroy());
+export async function followRounds(socket: Socket, token: string): Promise<EventSocket | NoRounds> {
+  let why: NoRounds = "unreached";
+  socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => {
+    why = "refused";
+  });
+  const limit = setTimeout(() => {
+    why = "unreached";
+    socket.destroy();
+  }, greetingMilliseconds);
   const frames = new Frames(socket);
   frames.write(Buffer.from(token));
   const greeting = await frames.next();
-  if (!greeting) return undefined;
-  socket.setTimeout(0);
-  socket.setKeepAlive(true, keepAliveMilliseconds);
+  clearTimeout(limit);
+  if (!greeting) return why;
+  keepAlive(socket);
   return new RoundSocket(frames, eventCodec, commandCodec);
 }

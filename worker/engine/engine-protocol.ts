@@ -60,8 +60,8 @@ export interface EngineOptions {
 }
 
 /**
- * One thing to do. Tasks are begun in the order in which they arrive, each when the one before is done. Only a serial chain
- * is not waited for: it is made beside the tasks that follow, and ends early if one of them closes its slice.
+ * One thing to do. Tasks are begun in the order in which they arrive, each when the one before is done. Only a serial chain, and the end of a socket,
+ * is not waited for: the chain it is made beside the tasks that follow, and ends early if one of them closes its slice.
  */
 export type EngineTask =
   | {
@@ -75,6 +75,8 @@ export type EngineTask =
       readonly laneSocket: string;
       readonly roundAddress: string;
     }
+  /** Waits for the end of the slice's socket for rounds, if it has one. */
+  | { readonly kind: "follow"; readonly slice: number }
   | { readonly kind: "round"; readonly slice: number; readonly command: EngineRound }
   | { readonly kind: "serial"; readonly slice: number }
   | { readonly kind: "read"; readonly slice: number; readonly which: "entry" | "exit" }
@@ -89,6 +91,8 @@ export type EngineTask =
 export interface EngineResults {
   /** Whether the lane was found. */
   open: boolean;
+  /** Whether the socket ended and the slice did not. */
+  follow: boolean;
   round: Omit<RoundReport, "exit"> & { readonly exit: EngineTensor | undefined };
   serial: Omit<SerialReport, "exit"> & { readonly exit: EngineTensor };
   read: EngineTensor;

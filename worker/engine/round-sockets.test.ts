@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -64,13 +65,14 @@ describe("RoundSockets", () => {
   });
 
   it.each([
-    ["a coordinator of another authority", "elsewhere", "here"],
-    ["a worker of another authority", "here", "stranger"],
-  ])("has no rounds pass with %s, and says so", async (_, coordinator, worker) => {
+    ["a coordinator of another authority", "elsewhere", "here", 1],
+    // To which the worker had joined before, if it were no test.
+    ["a coordinator that does not trust it", "here", "stranger", 0],
+  ] as const)("has no rounds pass with %s", async (_, coordinator, worker, told) => {
     const { hall, address } = await opened(tlsOf(coordinator, "coordinator"));
     const { round, troubles } = await follow(hall, address, tlsOf(worker, "worker"));
     expect(round).toBeUndefined();
-    expect(troubles).toHaveLength(1);
+    expect(troubles).toHaveLength(told);
   });
 
   it("has none pass where one side is encrypted and the other is not", async () => {
@@ -80,7 +82,7 @@ describe("RoundSockets", () => {
     expect((await follow(plain.hall, plain.address, tlsOf("here", "worker"))).round).toBeUndefined();
   }, 20_000);
 
-  it("tries what it cannot reach every ten minutes, and does without an address that is none", async () => {
+  it("tries what it cannot reach again after a while, longer every time, and does without an address that is none", async () => {
     const unused = createServer();
     const address = `127.0.0.1:${await listenOn(unused, "127.0.0.1:0")}`;
     await new Promise((resolve) => unused.close(resolve));
@@ -91,16 +93,54 @@ describe("RoundSockets", () => {
       (_, reason) => troubles.push(reason),
       () => clock,
     );
-    expect(await sockets.follow(address, "a")).toBeUndefined();
-    expect(troubles).toEqual([expect.stringContaining("ECONNREFUSED")]);
+    for (const [at, tries] of [
+      [0, 1],
+      [4_999, 1],
+      [5_000, 2],
+      [14_999, 2],
+      [15_000, 3],
+    ]) {
+      clock = at!;
+      expect(await sockets.follow(address, "a")).toBeUndefined();
+      expect(troubles).toHaveLength(tries!);
+    }
+    expect(troubles[0]).toContain("ECONNREFUSED");
     const hall = await RoundHall.listen(address, null);
     halls.push(hall);
     hall.announce("b");
     expect(await sockets.follow(address, "b")).toBeUndefined();
-    clock = 600_001;
+    clock = 35_000;
     expect(await sockets.follow(address, "b")).toBeDefined();
-    expect(troubles).toHaveLength(1);
     for (const none of ["", "nowhere"]) expect(await sockets.follow(none, "c")).toBeUndefined();
-    expect(troubles).toHaveLength(1);
+    expect(troubles).toHaveLength(3);
   });
+
+  it("holds it against no coordinator that it does not know a slice any more", async () => {
+    const { hall, address } = await opened(null);
+    const troubles: string[] = [];
+    const sockets = new RoundSockets(null, (_, reason) => troubles.push(reason));
+    expect(await sockets.follow(address, "gone")).toBeUndefined();
+    hall.announce("next");
+    expect(await sockets.follow(address, "next")).toBeDefined();
+    expect(troubles).toEqual([]);
+  });
+
+  it("a certificate is held against an address that is given as its name, too", async () => {
+    const { hall, address } = await opened(tlsOf("here", "coordinator"));
+    expect(await follow(hall, address, tlsOf("here", "worker", "127.0.0.1"))).toMatchObject({ round: 7 });
+    const other = await follow(hall, address, tlsOf("here", "worker", "127.0.0.9"));
+    expect(other.troubles).toEqual([expect.stringContaining("127.0.0.9")]);
+  });
+
+  it("a connection that never shows a certificate is ended, and keeps no server from ending", async () => {
+    const { hall, address } = await opened(tlsOf("here", "coordinator"));
+    const silent = () =>
+      connect({ host: "127.0.0.1", port: Number(address.split(":")[1]) }).on("error", () => {});
+    const first = silent();
+    await once(first, "close");
+    const second = silent();
+    await once(second, "connect");
+    hall.close();
+    await once(second, "close");
+  }, 20_000);
 });

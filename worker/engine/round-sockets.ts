@@ -5,16 +5,25 @@ import { dialSocket } from "../../shared/security/socket-security.js";
 import { addressSchema } from "../../shared/wire/address.js";
 import { type EventSocket, followRounds } from "../../shared/wire/round-socket.js";
 
-/** Milliseconds for which an address that could not be reached is not tried again: a slice may have waited for it for seconds. */
-const forgetMilliseconds = 600_000;
+/** Milliseconds for which an address that was not reached is not tried again, at first: a slice may have waited for it for seconds. */
+const firstMilliseconds = 5_000;
 
-/** Dials coordinators; tells every ten minutes and address that one cannot be reached. */
+/** Doubled with every further try, up to this. */
+const mostMilliseconds = 600_000;
+
+/** An address that was not reached the last time. */
+interface Unreached {
+  /** When it may be tried again. */
+  readonly until: number;
+  readonly wait: number;
+}
+
+/** Dials coordinators; tells when one cannot be reached, whenever it has tried. */
 export class RoundSockets {
   readonly #tls: TlsSettings | null;
   readonly #onUnreachable: (address: string, reason: string) => void;
   readonly #now: () => number;
-  /** Until when an address is not tried. */
-  readonly #unreachable = new Map<string, number>();
+  readonly #unreached = new Map<string, Unreached>();
 
   /**
    * @param tls files of this process, null where nothing is encrypted
@@ -37,7 +46,21 @@ export class RoundSockets {
    */
   async follow(address: string, token: string): Promise<EventSocket | undefined> {
     if (!addressSchema.safeParse(address).success) return undefined;
-    if ((this.#unreachable.get(address) ?? Number.NEGATIVE_INFINITY) > this.#now()) return undefined;
+    const last = this.#unreached.get(address);
+    if (last && last.until > this.#now()) return undefined;
+    const found = await this.#dial(address, token);
+    if (typeof found === "string") {
+      const wait = Math.min(mostMilliseconds, last ? 2 * last.wait : firstMilliseconds);
+      this.#unreached.set(address, { until: this.#now() + wait, wait });
+      this.#onUnreachable(address, found);
+      return undefined;
+    }
+    this.#unreached.delete(address);
+    return found;
+  }
+
+  /** @returns the reason if nobody was reached; undefined if somebody was, who hung up: the slice is not wanted any more, or this worker not trusted */
+  async #dial(address: string, token: string): Promise<EventSocket | string | undefined> {
     let reason = "it does not answer";
     try {
       const socket = dialSocket(address, this.#tls);
@@ -45,12 +68,10 @@ export class RoundSockets {
         reason = DeqfleetError.messageOf(error);
       });
       const found = await followRounds(socket, token);
-      if (found) return found;
+      if (found === "refused") return undefined;
+      return typeof found === "string" ? reason : found;
     } catch (error) {
-      reason = DeqfleetError.messageOf(error);
+      return DeqfleetError.messageOf(error);
     }
-    this.#unreachable.set(address, this.#now() + forgetMilliseconds);
-    this.#onUnreachable(address, reason);
-    return undefined;
   }
 }

@@ -33,6 +33,12 @@ import { readRound, socketEvent } from "./round-messages.js";
 import { RoundSockets } from "./round-sockets.js";
 import { SliceEngine } from "./slice-engine.js";
 
+/** Tasks that those behind them do not wait for: a whole chain joins the batch, and they are done between its network calls. */
+const besideOthers: ReadonlySet<EngineTask["kind"]> = new Set(["serial", "follow"]);
+
+/** Milliseconds between the end of a slice's socket and the slice's own, where its coordinator closes both. */
+const closingMilliseconds = 5_000;
+
 /** How often the main thread is told what network calls cost, if that changed. */
 const costMilliseconds = 1000;
 
@@ -120,30 +126,63 @@ interface Parts {
 }
 
 /** The slice's own way for rounds: beside its lane, or to another machine. */
-function socketFor(
-  { token, laneSocket, roundAddress }: Extract<EngineTask, { kind: "open" }>,
+async function socketFor(
+  { token, laneSocket, roundAddress, spec }: Extract<EngineTask, { kind: "open" }>,
   folder: string | undefined,
   sockets: RoundSockets,
 ): Promise<EventSocket | undefined> {
   const path = folder && lanePath(folder, laneSocket);
-  return path ? followRounds(connect({ path }), token) : sockets.follow(roundAddress, token);
+  const found = path
+    ? await followRounds(connect({ path }), token)
+    : await sockets.follow(roundAddress, token);
+  if (found === undefined || typeof found === "string") return undefined;
+  const { height, width } = spec.chain.canvas;
+  found.permit(4 * 3 * height * width);
+  return found;
 }
 
-async function perform(
-  { engine, network, laneFolder: folder, sockets, queue }: Parts,
-  task: EngineTask,
-): Promise<EngineResults[keyof EngineResults]> {
+/** Opens a slice, and meanwhile its way for rounds. @returns whether its lane was found */
+async function openSlice(
+  { engine, laneFolder: folder, sockets, queue }: Parts,
+  task: Extract<EngineTask, { kind: "open" }>,
+): Promise<boolean> {
+  const { chain } = task.spec;
+  const lane = folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(chain)) : undefined;
+  const dialled = socketFor(task, lane && folder, sockets);
+  let slice: EngineSlice;
+  try {
+    slice = await engine.open(task.spec);
+  } catch (error) {
+    lane?.close();
+    void dialled.then((socket) => socket?.close());
+    throw error;
+  }
+  const socket = await dialled;
+  const open = { slice, lane, socket, rounds: [] };
+  slices.set(task.slice, open);
+  if (socket) void answerRounds(open, socket, queue);
+  return lane !== undefined;
+}
+
+/**
+ * Waits for the end of a slice's socket.
+ * @returns whether the slice has lost its coordinator with it, which closes the socket first where it closes the slice
+ */
+async function followSocket(id: number): Promise<boolean> {
+  const open = slices.get(id);
+  if (!open?.socket) return false;
+  await open.socket.ended;
+  await new Promise((resolve) => setTimeout(resolve, closingMilliseconds).unref());
+  return slices.get(id) === open;
+}
+
+async function perform(parts: Parts, task: EngineTask): Promise<EngineResults[keyof EngineResults]> {
   switch (task.kind) {
     case "open": {
-      const slice = await engine.open(task.spec);
-      const lane =
-        folder && task.lane ? TensorLane.open(folder, task.lane, laneCapacity(task.spec.chain)) : undefined;
-      const socket = await socketFor(task, lane && folder, sockets);
-      socket?.permit(4 * laneCapacity(task.spec.chain));
-      const open = { slice, lane, socket, rounds: [] };
-      slices.set(task.slice, open);
-      if (socket) void answerRounds(open, socket, queue);
-      return lane !== undefined;
+      return openSlice(parts, task);
+    }
+    case "follow": {
+      return followSocket(task.slice);
     }
     case "round": {
       return runRound(sliceOf(task.slice), task.command);
@@ -174,6 +213,7 @@ async function perform(
       return undefined;
     }
     case "measure": {
+      const { network } = parts;
       await measureCalls(network, task.seconds, undefined, task.size);
       return network.costsOf(task.size);
     }
@@ -259,8 +299,7 @@ async function serve(
     }
     void parts.queue.add(async () => {
       const answered = answer(request);
-      // A whole chain joins the batch, and the tasks behind it are done between its network calls.
-      if (request.task.kind !== "serial") await answered;
+      if (!besideOthers.has(request.task.kind)) await answered;
     });
   });
   post({ type: "ready", card: engine.network.card });
