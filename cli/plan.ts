@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
-import { durationText, type PlanOption } from "../coordinator/planner/choose-plan.js";
+import { durationText, isSame, type PlanOption } from "../coordinator/planner/choose-plan.js";
 import type { RunPlan } from "../coordinator/planner/plan-run.js";
 import { cacheFolder } from "../coordinator/planner/worker-costs.js";
 import { type PlannedRestore, planRestore } from "../coordinator/restore/plan-restore.js";
@@ -30,7 +30,7 @@ export function planText({ plan, pictures, size, workers, threads }: PlannedRest
   const { costs, options } = plan;
   const time = (value: number) =>
     costs === "unknown" ? String(Number(value.toPrecision(3))) : durationText(value);
-  const isChosen = (option: PlanOption) => option.plan === plan.plan && option.slices === plan.slices;
+  const isChosen = (option: PlanOption) => isSame(option, plan);
   const shown = options.filter((option, i) => i < optionsShown || isChosen(option));
   const header = ["", "PLAN", "AT A TIME", "SLICES", "IN ALL", "A PICTURE", "EVALUATIONS"];
   const rows = shown.map((option) => [

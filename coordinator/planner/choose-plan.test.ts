@@ -79,6 +79,24 @@ describe("choosePlan", () => {
     expect(throughput).toMatchObject({ chosen: "time-parallel", sideBySide: 4, slices: 25 });
   });
 
+  it("has pictures share calls where all of them are wanted soon, and none where each is", () => {
+    const asked = {
+      pictures: 40,
+      count: 2,
+      cost: (batch: number) => 1 + 0.5 * (batch - 1),
+      requested: "serial",
+    } as const;
+    const together = choosePlan(question({ ...asked, goal: "throughput" }));
+    expect(together).toMatchObject({ chosen: "serial", batch: 4, sideBySide: 8 });
+    expect(together.latency).toBeCloseTo(25 * 2.5);
+    const alone = choosePlan(question({ ...asked, goal: "latency" }));
+    expect(alone).toMatchObject({ chosen: "serial", batch: 1, sideBySide: 2 });
+    expect(alone.latency).toBeCloseTo(25);
+    expect(alone.seconds).toBeCloseTo(20 * 25);
+    // What is on offer besides.
+    expect(alone.options.filter(({ plan }) => plan === "serial").map(({ batch }) => batch)).toEqual([1, 4]);
+  });
+
   it("weighs the goal: each picture soon, or all of them", () => {
     const asked = { pictures: 100, count: 16 };
     expect(choosePlan(question({ ...asked, goal: "latency" })).chosen).toBe("time-parallel");

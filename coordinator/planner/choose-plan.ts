@@ -63,9 +63,15 @@ export interface PlanOption {
   readonly seconds: number;
   /** From a picture's beginning to its end. */
   readonly latency: number;
+  /** Pictures in one call of whole chains, 1 or more. */
+  readonly batch: number;
   /** Network evaluations of one picture. */
   readonly evaluations: number;
 }
+
+/** Whether two options spend the workers the same way. */
+export const isSame = (a: PlanOption, b: PlanOption): boolean =>
+  a.plan === b.plan && a.slices === b.slices && a.sideBySide === b.sideBySide && a.batch === b.batch;
 
 /** The plan and why. */
 export interface PlanChoice extends PlanOption {
@@ -101,7 +107,7 @@ export function makespan(units: number, seconds: readonly ((units: number) => nu
   return high;
 }
 
-function wholeChains({ pictures, workers, batch, steps }: PlanQuestion): PlanOption {
+function wholeChains({ pictures, workers, steps }: PlanQuestion, batch: number): PlanOption {
   const full = Math.min(batch, Math.ceil(pictures / workers.length));
   const times = workers.map(
     (cost) => (count: number) =>
@@ -121,6 +127,7 @@ function wholeChains({ pictures, workers, batch, steps }: PlanQuestion): PlanOpt
     groups: workers.map((_, worker) => [worker]),
     seconds: makespan(pictures, times),
     latency: (steps * busy) / rate,
+    batch: full,
     evaluations: steps,
   };
 }
@@ -159,6 +166,7 @@ function cutChains(question: PlanQuestion, slices: number, rounds: readonly numb
       times.map((time) => (units: number) => units * time),
     ),
     latency: count / rate,
+    batch: 1,
     evaluations: rounds.reduce((sum, states) => sum + states, 0),
   };
 }
@@ -205,8 +213,11 @@ export function choosePlan(question: PlanQuestion): PlanChoice {
   const count = Math.min(expectedRounds(steps, method), maxRounds ?? steps);
   const window = question.window ?? windowOf(methods[method], steps);
   const rounds = expectedEvaluations(steps, count, window);
+  const whole = wholeChains(question, question.batch);
   const options = [
-    wholeChains(question),
+    whole,
+    // Pictures that share calls wait for each other.
+    ...(goal === "latency" && whole.batch > 1 ? [wholeChains(question, 1)] : []),
     ...slicesTried(Math.min(workers.length, steps)).map((slices) => cutChains(question, slices, rounds)),
   ].sort(compare(goal));
   // Who asks for cut chains wants one at a time, over as many workers as there are.

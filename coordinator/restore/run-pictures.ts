@@ -3,7 +3,7 @@
  * one after the other in each. Lanes take them from the queue of the run's job.
  */
 import { setMaxListeners } from "node:events";
-import { batchLimits } from "../../shared/chain/batch-limits.js";
+import { batchLimits, picturesPerCall } from "../../shared/chain/batch-limits.js";
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import { DeqfleetError, FatalError } from "../../shared/errors.js";
 import type { ItemOutcome } from "../../shared/jobs/work-item.js";
@@ -181,8 +181,13 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const known = { fleet, size, signal, runtime: describeVersions().onnxruntime, folder: run.cache };
   const plan = await planRun({ ...known, settings, limits, pictures: pending.length, measure: "if-needed" });
   onPlan(plan);
-  const slots = new WorkerSlots<number>({ chains: pending.length, ahead: picturesAhead });
-  for (let worker = 0; worker < workers; worker++) slots.join(worker, limits);
+  // Where each picture is wanted soon, none waits for another's calls, nor is read ahead of its time.
+  const oneEach =
+    plan.plan === "serial" && plan.goal === "latency" && plan.batch < picturesPerCall(limits, size);
+  const ahead = oneEach ? 0 : picturesAhead;
+  const together = oneEach ? { ...limits, pictures: 1 } : limits;
+  const slots = new WorkerSlots<number>({ chains: pending.length, ahead });
+  for (let worker = 0; worker < workers; worker++) slots.join(worker, together);
   const stop = new AbortController();
   const scan = new PrefixScan();
   const stopped = AbortSignal.any([signal, stop.signal]);
@@ -198,7 +203,7 @@ export async function runPictures(run: PicturesRun): Promise<void> {
     signal: stopped,
   };
   const deliveries = new PictureDeliveries(run, parts, (error) => stop.abort(error));
-  const most = workers * (limits.pictures + picturesAhead);
+  const most = workers * (together.pictures + ahead);
   const names = fleet.workers().map(({ name }) => name);
   const groups = plan.groups.map((group) => ({
     turns: new WorkerTurns(fleet.host, group),

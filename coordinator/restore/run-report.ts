@@ -2,7 +2,7 @@
 import type { RestoreSettings } from "../../shared/config/restore-settings.js";
 import type { FatalError } from "../../shared/errors.js";
 import type { WorkerDescription } from "../fleet.js";
-import type { PlanOption } from "../planner/choose-plan.js";
+import { isSame, type PlanOption } from "../planner/choose-plan.js";
 import type { RunPlan } from "../planner/plan-run.js";
 import { describeMachine, describeVersions } from "./machine.js";
 import type { PicturePlace } from "./picture-places.js";
@@ -55,7 +55,7 @@ function describePlan({ settings, plan, items, begun, ended }: RunRecord): Resto
     predicted: times(plan),
     outcome,
     alternatives: plan.options
-      .filter((option) => option.plan !== plan.chosen || option.slices !== plan.slices)
+      .filter((option) => !isSame(option, plan))
       .slice(0, alternativesShown)
       .map((option) => {
         const { plan: chosen, sideBySide, slices } = option;
