@@ -22,3 +22,34 @@ const smallPngBytes = 64 * 1024;
  * @param bytes of its pixels: height x width x channels x bytes a channel
  */
 export const isSmallPng = (bytes: number): boolean => bytes > 0 && bytes <= smallPngBytes;
+
+/** The first chunk of a file, as it stands there. */
+export interface PngStart {
+  readonly width: number;
+  readonly height: number;
+  /** Bits a channel, colour type, and the methods of compression, filtering and interlacing. */
+  readonly bits: number;
+  readonly type: number;
+  readonly methods: readonly [compression: number, filter: number, interlace: number];
+}
+
+/** Where the second chunk begins. */
+export const secondChunk = pngSignature.length + chunkBytes + headerBytes;
+
+/**
+ * Reads the signature and the first chunk; its checksum is not looked at.
+ * @returns undefined if there is neither
+ */
+export function readPngStart(bytes: Buffer): PngStart | undefined {
+  const first = pngSignature.length;
+  if (bytes.length < secondChunk || !bytes.subarray(0, first).equals(pngSignature)) return undefined;
+  const name = bytes.toString("latin1", first + 4, first + 8);
+  if (bytes.readUInt32BE(first) !== headerBytes || name !== "IHDR") return undefined;
+  return {
+    width: bytes.readUInt32BE(first + 8),
+    height: bytes.readUInt32BE(first + 12),
+    bits: bytes[first + 16]!,
+    type: bytes[first + 17]!,
+    methods: [bytes[first + 18]!, bytes[first + 19]!, bytes[first + 20]!],
+  };
+}

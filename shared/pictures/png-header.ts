@@ -3,7 +3,7 @@
  * mostly PNG, and of a small picture libvips spends as long on a header as on a third of the pixels.
  */
 import type { Metadata } from "sharp";
-import { chunkBytes, headerBytes, pngSignature } from "./png-format.js";
+import { chunkBytes, readPngStart, secondChunk } from "./png-format.js";
 
 /** What is asked of a file's header, in libvips' terms. */
 export type PictureHeader = Pick<
@@ -26,23 +26,14 @@ const colourTypes = new Map([
  */
 export function readPngHeader(content: Uint8Array): PictureHeader | undefined {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  const first = pngSignature.length;
-  if (bytes.length < first + chunkBytes + headerBytes || !bytes.subarray(0, first).equals(pngSignature)) {
-    return undefined;
-  }
-  if (
-    bytes.readUInt32BE(first) !== headerBytes ||
-    bytes.toString("latin1", first + 4, first + 8) !== "IHDR"
-  ) {
-    return undefined;
-  }
-  const width = bytes.readUInt32BE(first + 8);
-  const height = bytes.readUInt32BE(first + 12);
-  const bits = bytes[first + 16]!;
-  const type = colourTypes.get(bytes[first + 17]!);
-  if (!type?.depths.includes(bits) || !(width > 0 && height > 0)) return undefined;
+  const start = readPngStart(bytes);
+  if (!start) return undefined;
+  const { width, height, bits } = start;
+  const type = colourTypes.get(start.type);
+  if (!type?.depths.includes(bits)) return undefined;
+  if (!(width > 0 && height > 0)) return undefined;
   let transparent = false;
-  for (let at = first + chunkBytes + headerBytes; at + chunkBytes <= bytes.length; ) {
+  for (let at = secondChunk; at + chunkBytes <= bytes.length; ) {
     const name = bytes.toString("latin1", at + 4, at + 8);
     if (name === "IDAT") {
       const channels = (type.channels + (transparent ? 1 : 0)) as 1 | 2 | 3 | 4;

@@ -7,7 +7,7 @@
  * early (fast-png 8), or turn gray into colour and reach into Node's internals (pngjs 7).
  */
 import { crc32, inflateSync } from "node:zlib";
-import { chunkBytes, headerBytes, isSmallPng, pngSignature } from "./png-format.js";
+import { chunkBytes, isSmallPng, pngSignature, readPngStart, secondChunk } from "./png-format.js";
 
 /** Channels by colour type. Palettes are left to libvips. */
 const channelsOfType = new Map([
@@ -81,7 +81,7 @@ function paeth(left: number, above: number, corner: number): number {
 /** The compressed pixels, undefined if there are none, or more about them than what is passed over. */
 function pixelStream(bytes: Buffer): Buffer | undefined {
   const parts: Buffer[] = [];
-  for (let at = pngSignature.length + chunkBytes + headerBytes; at + chunkBytes <= bytes.length; ) {
+  for (let at = secondChunk; at + chunkBytes <= bytes.length; ) {
     const end = at + chunkBytes + bytes.readUInt32BE(at);
     const name = bytes.toString("latin1", at + 4, at + 8);
     if (name === "IDAT") {
@@ -124,25 +124,15 @@ function toWide(bytes: Uint8Array): Uint16Array {
  */
 export function decodeSmallPng(content: Uint8Array): PngSamples | undefined {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  const first = pngSignature.length;
-  const end = first + chunkBytes + headerBytes;
-  if (bytes.length < end || bytes.length > largestSmallFile) return undefined;
-  if (!bytes.subarray(0, first).equals(pngSignature)) return undefined;
-  if (
-    bytes.readUInt32BE(first) !== headerBytes ||
-    bytes.toString("latin1", first + 4, first + 8) !== "IHDR"
-  ) {
-    return undefined;
-  }
-  const width = bytes.readUInt32BE(first + 8);
-  const height = bytes.readUInt32BE(first + 12);
-  const [bits, type, compression, filter, interlace] = bytes.subarray(first + 16, first + 21);
-  const channels = channelsOfType.get(type!);
+  const start = bytes.length > largestSmallFile ? undefined : readPngStart(bytes);
+  if (!start) return undefined;
+  const { width, height, bits, methods } = start;
+  const channels = channelsOfType.get(start.type);
   if (channels === undefined || (bits !== 8 && bits !== 16)) return undefined;
-  if (compression !== 0 || filter !== 0 || interlace !== 0) return undefined;
+  if (methods.some((method) => method !== 0)) return undefined;
   const pixelBytes = (channels * bits) / 8;
   const lineBytes = width * pixelBytes;
-  if (!isSmallPng(height * lineBytes) || !isSound(bytes, first, end)) return undefined;
+  if (!isSmallPng(height * lineBytes) || !isSound(bytes, pngSignature.length, secondChunk)) return undefined;
   const stream = pixelStream(bytes);
   const lines = stream && inflate(stream, height * (lineBytes + 1));
   const plain = lines && unfilter(lines, height, lineBytes, pixelBytes);

@@ -4,18 +4,15 @@ import { join } from "node:path";
 import { credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ProbeServer, probe, startProbeServer } from "../../test/probe-server.js";
+import { tlsFiles } from "../../test/tls-files.js";
 import { InputError } from "../errors.js";
 import { fleetServerName, makeDevelopmentCertificates } from "./development-authority.js";
 import { clientSecurity, transportSecurity } from "./transport-security.js";
 
 let folder: string;
 /** Certificates for 127.0.0.1, for another host, and of another authority. */
-const tlsOf = (set: string, role: string, serverName: string | null = null) => ({
-  ca: join(folder, set, "ca.pem"),
-  cert: join(folder, set, `${role}.pem`),
-  key: join(folder, set, `${role}-key.pem`),
-  serverName,
-});
+const tlsOf = (set: string, role: string, serverName: string | null = null) =>
+  tlsFiles(join(folder, set), role, serverName);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "deqfleet-tls-"));

@@ -8,15 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { fleetServerName, makeDevelopmentCertificates } from "../../shared/security/development-authority.js";
 import { listenOn } from "../../shared/security/socket-security.js";
 import { RoundHall } from "../../shared/wire/round-hall.js";
+import { tlsFiles } from "../../test/tls-files.js";
 import { RoundSockets } from "./round-sockets.js";
 
 let folder: string;
-const tlsOf = (set: string, role: string, serverName: string | null = null) => ({
-  ca: join(folder, set, "ca.pem"),
-  cert: join(folder, set, `${role}.pem`),
-  key: join(folder, set, `${role}-key.pem`),
-  serverName,
-});
+const tlsOf = (set: string, role: string, serverName: string | null = null) =>
+  tlsFiles(join(folder, set), role, serverName);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "deqfleet-rounds-"));

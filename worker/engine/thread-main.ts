@@ -32,6 +32,7 @@ import { OnnxNetwork } from "./network.js";
 import { readRound, socketEvent } from "./round-messages.js";
 import { RoundSockets } from "./round-sockets.js";
 import { SliceEngine } from "./slice-engine.js";
+import { TaskQueue } from "./task-queue.js";
 
 /** Tasks that those behind them do not wait for: a whole chain joins the batch, and they are done between its network calls. */
 const besideOthers: ReadonlySet<EngineTask["kind"]> = new Set(["serial", "follow"]);
@@ -82,18 +83,6 @@ async function runRound(
   const attributes = { "deqfleet.round": command.round, "deqfleet.evaluations": evaluations };
   open.rounds.push({ name: "round", start, end: moment(), attributes });
   return { ...report, exit: report.exit && outgoing(open, report.exit) };
-}
-
-/** Runs tasks one after the other, in the order in which they came. */
-class TaskQueue {
-  #last: Promise<unknown> = Promise.resolve();
-
-  /** @returns what the task returns, once those before it are done */
-  add<Result>(task: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => {});
-    return result;
-  }
 }
 
 /** Whether the worker takes nothing new. */
