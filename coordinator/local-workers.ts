@@ -80,7 +80,6 @@ export async function startLocalWorkers(options: LocalFleetOptions): Promise<Loc
   setMaxListeners(0, signal);
   const exchange = await ExchangeServer.listen(options.listen ?? "127.0.0.1:0");
   const lanes = options.lanes === false ? undefined : laneFolder();
-  if (!lanes && options.rounds !== false) await exchange.openRounds(`${hostOf(exchange.address)}:0`, null);
   if (lanes) sweepLanes(lanes);
   const shared = { modelPath, threads, lanes, health, batch, onEvent, onHopeless };
   const workers = Array.from(
@@ -93,6 +92,7 @@ export async function startLocalWorkers(options: LocalFleetOptions): Promise<Loc
     await Promise.all(workers.map((worker) => worker.stop()));
   };
   try {
+    if (!lanes && options.rounds !== false) await exchange.openRounds(`${hostOf(exchange.address)}:0`, null);
     const channels = await Promise.all(
       workers.map((worker) => withinTime(startMilliseconds, worker.name, signal, () => worker.channel())),
     );

@@ -181,11 +181,11 @@ export async function runPictures(run: PicturesRun): Promise<void> {
   const known = { fleet, size, signal, runtime: describeVersions().onnxruntime, folder: run.cache };
   const plan = await planRun({ ...known, settings, limits, pictures: pending.length, measure: "if-needed" });
   onPlan(plan);
-  // Where each picture is wanted soon, none waits for another's calls, nor is read ahead of its time.
-  const oneEach =
+  // Where each picture is wanted soon, no more share a call than were planned, nor is one read ahead of its time.
+  const fewer =
     plan.plan === "serial" && plan.goal === "latency" && plan.batch < picturesPerCall(limits, size);
-  const ahead = oneEach ? 0 : picturesAhead;
-  const together = oneEach ? { ...limits, pictures: 1 } : limits;
+  const ahead = fewer ? 0 : picturesAhead;
+  const together = fewer ? { ...limits, pictures: plan.batch } : limits;
   const slots = new WorkerSlots<number>({ chains: pending.length, ahead });
   for (let worker = 0; worker < workers; worker++) slots.join(worker, together);
   const stop = new AbortController();
