@@ -47,10 +47,9 @@ export class ChainScan {
     const exit = block.rows(slice, slice + 1).values;
     if (s) exit.set(s);
     else exit.fill(0);
-    if (!entry) return exit;
-    const carried = this.#rowOf(entry, slice - 1);
     await block.fillRiders(slice, slice + 1);
-    await block.fillRiders(carried, carried + 1);
+    if (!entry) return exit;
+    const carried = await this.#rowOf(entry, slice - 1);
     const terms = [
       { row: carried, ...transfer },
       { row: slice, range: 1, null: 1 },
@@ -59,8 +58,8 @@ export class ChainScan {
     return exit;
   }
 
-  /** The row of the slice before, if the correction is what the scan found there; else a row of its own that receives it. */
-  #rowOf(entry: Float32Array, before: number): number {
+  /** The row of the slice before, if the correction is what the scan found there; else a row of its own that receives it. With riders. */
+  async #rowOf(entry: Float32Array, before: number): Promise<number> {
     const block = this.#block;
     if (before >= 0) {
       const { values } = block.rows(before, before + 1);
@@ -68,6 +67,7 @@ export class ChainScan {
     }
     const row = this.#slices;
     block.rows(row, row + 1).values.set(entry);
+    await block.fillRiders(row, row + 1);
     return row;
   }
 
@@ -117,6 +117,8 @@ export async function scanBoundaries(
   for (const [index, { begin, end }] of ranges.entries()) {
     const moved = correctFrom < begin ? entry : undefined;
     corrections.push(moved);
+    // Behind the last slice is nothing that a correction could be for.
+    if (index + 1 === ranges.length) break;
     const { exit, transfer } = reports[index];
     const still = end <= correctFrom || (!exit && !moved);
     entry = still ? undefined : await scan.advance(index, moved, exit, transfer);

@@ -69,6 +69,8 @@ export class RowMeasure {
   #memory = new ArrayBuffer(0);
   #run: RowKernels | undefined;
   #mask: Address = 0;
+  /** How many steps' numbers are in the lists already, for the next call. */
+  #gathered = 0;
 
   /** Plans what it needs. */
   constructor(kernels: StateKernels, plan: RowPlan, steps: number, secants: boolean) {
@@ -134,6 +136,21 @@ export class RowMeasure {
     new Float32Array(memory, shares, positions.length).set(positions.map((p) => rider(p).share));
   }
 
+  /** {@link StateRows.gather} */
+  gather(rows: MeasuredRows, riders: MeasuredRows, step: number): void {
+    if (!this.#lists || !this.#run) return;
+    if (step !== this.#gathered || step >= this.#steps) {
+      throw new RangeError(`step ${step} of ${this.#steps} cannot be gathered behind ${this.#gathered}`);
+    }
+    for (const part of parts) {
+      const gather = this.#gatherer(this.#run, part);
+      const { lists } = this.#lists[part];
+      gather(rows.states, riders.states, lists.states + step * lists.stride);
+      gather(rows.noise, riders.noise, lists.noise + step * lists.stride);
+    }
+    this.#gathered = step + 1;
+  }
+
   /** {@link StateRows.measure} */
   run(
     rows: MeasuredRows,
@@ -152,6 +169,7 @@ export class RowMeasure {
         return steps.map((r) => this.#list(run, list.lists, list.before, part, first, r, 4 * list.count));
       };
       const [range, rest] = [on("range"), on("null")];
+      this.#gathered = 0;
       return steps.map((r) => ({ range: range[r], null: rest[r] }));
     }
     if (this.#mask) return steps.map((r) => this.#masked(run, rows, first, r));
@@ -264,19 +282,23 @@ export class RowMeasure {
     return { null: this.#readSums(this.#sums), range: this.#readSums(this.#sums + 24) };
   }
 
-  /** The numbers of a part, row by row, in lists. */
+  /** Writes the numbers of a part in the row at `row`, whose riders are at `rider`, to `out`. */
+  #gatherer(run: RowKernels, part: Part): (row: Address, rider: Address, out: Address) => void {
+    const ridersCount = riderSize(this.#kernels.space);
+    const { positions, places, shares, weights, count } = this.#lists![part];
+    return (row, rider, out) => {
+      if (places) run.gatherRest(row, positions, rider, places, shares, count, out);
+      else if (weights) run.gatherWeighted(row, positions, weights, count, out);
+      else run.gather(ridersCount && part === "range" ? rider : row, positions, count, out);
+    };
+  }
+
+  /** The numbers of a part, row by row, in lists; without those that are there already. */
   #gatherAll(run: RowKernels, part: Part, rows: MeasuredRows, riders: MeasuredRows, count: number): List {
     const list = this.#lists![part];
-    const ridersCount = riderSize(this.#kernels.space);
-    const { positions, places, shares, weights, count: length } = list;
-    /** The list of the row at `row`, whose riders are at `rider`. */
-    const gather = (row: Address, rider: Address, out: Address) => {
-      if (places) run.gatherRest(row, positions, rider, places, shares, length, out);
-      else if (weights) run.gatherWeighted(row, positions, weights, length, out);
-      else run.gather(ridersCount && part === "range" ? rider : row, positions, length, out);
-    };
-    const each = (what: "states" | "noise" | "fresh", n: number) => {
-      for (let r = 0; r < n; r++) {
+    const gather = this.#gatherer(run, part);
+    const each = (what: "states" | "noise" | "fresh", from: number, to: number) => {
+      for (let r = from; r < to; r++) {
         gather(
           rows[what] + r * rows.stride,
           riders[what] + r * riders.stride,
@@ -284,10 +306,10 @@ export class RowMeasure {
         );
       }
     };
-    each("states", count + 1);
-    each("noise", count);
+    each("states", this.#gathered, count + 1);
+    each("noise", this.#gathered, count);
     gather(rows.measurement, riders.measurement, list.lists.measurement);
-    if (rows.fresh !== 0) each("fresh", count);
+    if (rows.fresh !== 0) each("fresh", 0, count);
     const lists = {
       ...list.lists,
       fresh: rows.fresh === 0 ? 0 : list.lists.fresh,

@@ -5,7 +5,7 @@
 import type { Array32 } from "../onnx/session.js";
 import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
-import { type PartSums, RowMeasure } from "./row-measure.js";
+import { type MeasuredRows, type PartSums, RowMeasure } from "./row-measure.js";
 import { RowPlan } from "./row-memory.js";
 import type { StateKernels } from "./state-kernels.js";
 import { type OnEachPart, type Part, riderSize, spectralBasis, stateSize } from "./state-space.js";
@@ -277,6 +277,36 @@ export class StateRows {
   }
 
   /**
+   * Takes the numbers that {@link measure} looks at from one step's state and noise estimate: while they lie in the cache, as
+   * behind the network's call, that costs half. The rows must stay as they are until {@link measure} is called.
+   * @param step which of the steps that will be measured: 0, then 1, ..
+   */
+  gather(steps: Omit<StepRows, "weights">, step: number): void {
+    this.#measure.gather(
+      this.#measuredRows(steps, step, (row) => this.#row(row), this.#size),
+      this.#measuredRows(steps, step, (row) => this.#ridersOf(row), this.#riderSize),
+      step,
+    );
+  }
+
+  /** Where the steps lie from number `step` on. */
+  #measuredRows(
+    { states, noise, measurement, fresh }: Omit<StepRows, "weights">,
+    step: number,
+    at: (row: number) => Address,
+    size: number,
+  ): MeasuredRows {
+    return {
+      states: at(states + step),
+      noise: at(noise + step),
+      measurement: at(measurement),
+      fresh: fresh === undefined ? 0 : at(fresh + step),
+      coefficients: this.#coefficients,
+      stride: 4 * size,
+    };
+  }
+
+  /**
    * Sums of squares of the residuals f(z_r) - z_{r+1} on each part and, where secants are measured, <dz, dz> and <dz, df>
    * against the call before for the same step. Sampled parts are not scaled up.
    * @param first the block's number of the first step, for which the sums of the call before are kept
@@ -284,22 +314,8 @@ export class StateRows {
   measure(steps: StepRows, first: number): readonly Readonly<Record<Part, PartSums>>[] {
     this.#writeWeights(steps.weights);
     return this.#measure.run(
-      {
-        states: this.#row(steps.states),
-        noise: this.#row(steps.noise),
-        measurement: this.#row(steps.measurement),
-        fresh: steps.fresh === undefined ? 0 : this.#row(steps.fresh),
-        coefficients: this.#coefficients,
-        stride: 4 * this.#size,
-      },
-      {
-        states: this.#ridersOf(steps.states),
-        noise: this.#ridersOf(steps.noise),
-        measurement: this.#ridersOf(steps.measurement),
-        fresh: steps.fresh === undefined ? 0 : this.#ridersOf(steps.fresh),
-        coefficients: this.#coefficients,
-        stride: 4 * this.#riderSize,
-      },
+      this.#measuredRows(steps, 0, (row) => this.#row(row), this.#size),
+      this.#measuredRows(steps, 0, (row) => this.#ridersOf(row), this.#riderSize),
       first,
       steps.weights.length,
     );

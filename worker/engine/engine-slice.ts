@@ -306,6 +306,7 @@ export class EngineSlice implements Slice {
     const { canvas } = this.#spec.chain;
     const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
     const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
+    const steps = buffer.rowsFrom(from);
     let seconds = 0;
     // Call by call, so that the passes before and behind a call find its states in the cache.
     for (let r = from; r < to; r += together) {
@@ -317,6 +318,7 @@ export class EngineSlice implements Slice {
       await this.#network.evaluate(x.values, timesteps, canvas, buffer.noise(r, end).values);
       seconds += now() - started;
       await block.fromPictures(firstNoise + r, firstNoise + end);
+      for (let step = r; step < end; step++) block.gather(steps, step - from);
     }
     return seconds;
   }

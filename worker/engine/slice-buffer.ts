@@ -90,13 +90,17 @@ export class SliceBuffer {
   }
 
   /** The rows of the steps from `from` on. */
-  stepRows(from: number, weights: StepRows["weights"]): StepRows {
+  rowsFrom(from: number): Omit<StepRows, "weights"> {
     return {
       states: this.firstState + from,
       noise: this.firstNoise + from,
       measurement: this.firstOffset,
       fresh: this.freshNoise(from),
-      weights,
     };
+  }
+
+  /** The same with what is made of them. */
+  stepRows(from: number, weights: StepRows["weights"]): StepRows {
+    return { ...this.rowsFrom(from), weights };
   }
 }

@@ -58,19 +58,29 @@ export function combineRows(terms: usize, count: i32, out: usize, bytes: usize):
  * @param difference receives sum_k (range_k - null_k) riders_k
  */
 export function combineRiders(terms: usize, count: i32, riders: usize, difference: usize): void {
-  const whole = riderStride & ~15;
-  for (let i: usize = 0; i < whole; i += 16) {
-    let onNull = f32x4.splat(0);
-    let onRange = onNull;
+  const zero = f32x4.splat(0);
+  let i: usize = 0;
+  for (; i + 32 <= riderStride; i += 32) {
+    let onNull = zero;
+    let onRange = zero;
+    let onNull2 = zero;
+    let onRange2 = zero;
     for (let k = 0, term = terms; k < count; k++, term += termBytes) {
       const value = v128.load(ridersOf(term) + i);
-      onNull = f32x4.add(onNull, f32x4.mul(v128.load32_splat(term, 8), value));
-      onRange = f32x4.add(onRange, f32x4.mul(v128.load32_splat(term, 12), value));
+      const value2 = v128.load(ridersOf(term) + i, 16);
+      const nullWeight = v128.load32_splat(term, 8);
+      const rangeWeight = v128.load32_splat(term, 12);
+      onNull = f32x4.add(onNull, f32x4.mul(nullWeight, value));
+      onRange = f32x4.add(onRange, f32x4.mul(rangeWeight, value));
+      onNull2 = f32x4.add(onNull2, f32x4.mul(nullWeight, value2));
+      onRange2 = f32x4.add(onRange2, f32x4.mul(rangeWeight, value2));
     }
     v128.store(difference + i, f32x4.sub(onRange, onNull));
+    v128.store(difference + i, f32x4.sub(onRange2, onNull2), 16);
     v128.store(riders + i, onRange);
+    v128.store(riders + i, onRange2, 16);
   }
-  for (let i = whole; i < riderStride; i += 4) {
+  for (; i < riderStride; i += 4) {
     let onNull: f32 = 0;
     let onRange: f32 = 0;
     for (let k = 0, term = terms; k < count; k++, term += termBytes) {

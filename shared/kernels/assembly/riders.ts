@@ -1,6 +1,6 @@
 /** Range coordinates that are sums of few pixels: block means and gray values. */
 import { riderStride, scratch, stride } from "./layout";
-import { addLine, addScaled } from "./scan-rows";
+import { addLine } from "./scan-rows";
 
 /** Sums of neighbours: [a0 + a1, a2 + a3, b0 + b1, b2 + b3]. */
 @inline
@@ -39,10 +39,23 @@ export function poolBlocks(row: usize, riders: usize, width: i32, scale: i32): v
   }
 }
 
-/** riders = sum of a pixel's channels, weighted. */
+/** riders = sum of a pixel's three channels, weighted. */
 export function poolChannels(row: usize, riders: usize, weights: usize): void {
-  memory.fill(riders, 0, riderStride);
-  for (let plane: usize = 0, w = weights; plane < stride; plane += riderStride, w += 4) {
-    addScaled(riders, row + plane, f32.load(w), riderStride);
+  const green = row + riderStride;
+  const blue = green + riderStride;
+  const ofRed = v128.load32_splat(weights);
+  const ofGreen = v128.load32_splat(weights, 4);
+  const ofBlue = v128.load32_splat(weights, 8);
+  let i: usize = 0;
+  for (; i + 16 <= riderStride; i += 16) {
+    const few = f32x4.add(
+      f32x4.mul(ofRed, v128.load(row + i)),
+      f32x4.mul(ofGreen, v128.load(green + i)),
+    );
+    v128.store(riders + i, f32x4.add(few, f32x4.mul(ofBlue, v128.load(blue + i))));
+  }
+  for (; i < riderStride; i += 4) {
+    const few = f32.load(weights) * f32.load(row + i) + f32.load(weights, 4) * f32.load(green + i);
+    f32.store(riders + i, few + f32.load(weights, 8) * f32.load(blue + i));
   }
 }
