@@ -88,7 +88,7 @@ export class FilledRows {
   async write(row: number, states: Float32Array): Promise<void> {
     const count = states.length / this.block.rows(0, 1).values.length;
     this.block.rows(row, row + count).values.set(states);
-    await this.block.fillRiders(row, row + count);
+    this.block.fillRiders(row, row + count);
   }
 
   /** A copy of rows. */

@@ -12,4 +12,5 @@ export const firstRound = (begin: number, end: number): RoundCommand => ({
   forget: false,
   plain: false,
   restart: false,
+  correctAhead: true,
 });

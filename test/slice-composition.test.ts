@@ -57,7 +57,7 @@ class WatchedHost implements SliceHost {
 
 /**
  * Some rounds over given slices, each making one more state final: entry corrections follow from the reports by
- * delta_q = D delta_p + s. Returns all boundary states, by state, after the last correction.
+ * delta_q = D delta_p + s, ahead or not. Returns all boundary states, by state, after the last correction.
  */
 async function runRounds(
   chain: ChainSpec,
@@ -65,6 +65,7 @@ async function runRounds(
   rounds: number,
   engine: SliceEngine,
   operator: StateSpace,
+  correctAhead = false,
 ): Promise<{ boundaries: Map<number, Float32Array>; bothSides: Map<number, Float32Array> }> {
   const host = new WatchedHost(new InProcessHost(engine, ranges.length));
   const slices = await OpenSlices.open(chain, ranges, host, never);
@@ -82,6 +83,7 @@ async function runRounds(
         forget: false,
         plain: false,
         restart: false,
+        correctAhead,
       },
       corrections,
       never,
@@ -131,8 +133,12 @@ describe.each(methodNames)("method %s", (method: MethodName) => {
           const operator = operatorOf(more.sample);
           const every = cutAt(more.steps, new Array<boolean>(12).fill(true));
           const finest = await runRounds(chain, every, rounds, engine, operator);
-          for (const ranges of [cutAt(more.steps, marks), cutAt(more.steps, [])]) {
-            const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, operator);
+          const cuts = [cutAt(more.steps, marks), cutAt(more.steps, [])];
+          for (const [ranges, ahead] of cuts.flatMap((cut) => [
+            [cut, false] as const,
+            [cut, true] as const,
+          ])) {
+            const { boundaries, bothSides } = await runRounds(chain, ranges, rounds, engine, operator, ahead);
             for (const [state, picture] of boundaries) {
               expect(relativeDistance(picture, finest.boundaries.get(state) ?? [])).toBeLessThan(rounding);
               const copy = bothSides.get(state);

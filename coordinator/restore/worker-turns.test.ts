@@ -13,7 +13,7 @@ const exact = { tolerance: 1e-12, maxRounds: undefined };
 const spec = { chain: toyChain({ steps: 4, method: "secant" }), begin: 0, end: 1, seeds: undefined };
 const command = {
   ...{ round: 1, correctFrom: undefined, evaluateFrom: 0, evaluateTo: 4, correction: undefined },
-  ...{ gram: undefined, forget: false, plain: false, restart: false },
+  ...{ gram: undefined, forget: false, plain: false, restart: false, correctAhead: true },
 };
 
 /** Notes which slices are opened and closed. */

@@ -47,14 +47,14 @@ export class ChainScan {
     const exit = block.rows(slice, slice + 1).values;
     if (s) exit.set(s);
     else exit.fill(0);
-    await block.fillRiders(slice, slice + 1);
+    block.fillRiders(slice, slice + 1);
     if (!entry) return exit;
     const carried = await this.#rowOf(entry, slice - 1);
     const terms = [
       { row: carried, ...transfer },
       { row: slice, range: 1, null: 1 },
     ];
-    await block.combine(terms, slice);
+    block.combine(terms, slice);
     return exit;
   }
 
@@ -67,7 +67,7 @@ export class ChainScan {
     }
     const row = this.#slices;
     block.rows(row, row + 1).values.set(entry);
-    await block.fillRiders(row, row + 1);
+    block.fillRiders(row, row + 1);
     return row;
   }
 

@@ -138,7 +138,10 @@ export async function solveTimeParallel(
     for (;;) {
       if (converged || done >= steps || residuals.length >= limit) {
         clock.startExchange();
-        const nothing = { evaluateFrom: steps, evaluateTo: steps, restart: false };
+        const nothing = {
+          ...{ evaluateFrom: steps, evaluateTo: steps },
+          ...{ restart: false, correctAhead: false },
+        };
         const plain = fallback !== undefined;
         const last = { round: residuals.length + 1, correctFrom, ...nothing, forget: lost, plain };
         const end = await slices.finish(last, corrections, signal);
@@ -162,10 +165,11 @@ export async function solveTimeParallel(
       // Slices that are final once they are corrected are corrected before the round: if one is lost, its steps are evaluated again,
       // and so have to be all those between it and the window.
       if (correctFrom !== undefined && (mixes || slices.ranges[0].end < done)) {
-        const nothing = { evaluateFrom: steps, evaluateTo: steps };
+        // What a replaced slice finds meanwhile nobody hears of.
+        const nothing = { evaluateFrom: steps, evaluateTo: steps, restart: false, correctAhead: false };
         clock.startExchange();
         const corrected = await slices.round(
-          { round, correctFrom, ...nothing, forget, plain, restart: false },
+          { round, correctFrom, ...nothing, forget, plain },
           corrections,
           signal,
         );
@@ -176,7 +180,10 @@ export async function solveTimeParallel(
         corrections = [];
       }
       const evaluateTo = Math.min(steps, done + window);
-      const command = { round, correctFrom, evaluateFrom: done, evaluateTo, forget, plain, restart: false };
+      const command = {
+        ...{ round, correctFrom, evaluateFrom: done, evaluateTo },
+        ...{ forget, plain, restart: false, correctAhead: true },
+      };
       const work = { begin: done, end: evaluateTo };
       const left = Math.max(1, rounds - residuals.length);
       // Mixing would have to take its history along, ten states for one.

@@ -73,6 +73,12 @@ export interface RoundCommand {
   readonly plain: boolean;
   /** Instead of the correction: the state behind `correctFrom` is made anew, those beyond go back to their starting values. */
   readonly restart: boolean;
+  /**
+   * Correct the states by what this evaluation finds at once, while they lie in the cache, as if the entry state had no correction;
+   * the next command's correction adds what that of the entry state makes of it. Only where that command will come with
+   * one: not for an evaluation that is made without the other slices. A slice that mixes, or that the window ends in, waits.
+   */
+  readonly correctAhead: boolean;
 }
 
 /** Seconds a worker spent on a round. */

@@ -20,6 +20,7 @@ export interface RowKernels {
     fresh: Address,
     entry: Address,
     deltas: Address,
+    exit: Address,
     coefficients: Address,
   ): void;
   scanRows(added: Address): void;
@@ -34,8 +35,37 @@ export interface RowKernels {
   addBlocks(riders: Address, out: Address, width: number, scale: number): void;
   addChannels(riders: Address, out: Address, weights: Address): void;
   addRow(out: Address, added: Address): void;
+  passRow(z: Address, delta: Address, inRange: Address, onNull: number, onRange: number): void;
+  passRiders(riders: Address, ofDelta: Address, onRange: number): void;
+  passBlocks(
+    z: Address,
+    delta: Address,
+    ofDelta: Address,
+    onNull: number,
+    onRange: number,
+    width: number,
+    scale: number,
+  ): void;
+  passChannels(
+    z: Address,
+    delta: Address,
+    ofDelta: Address,
+    onNull: number,
+    onRange: number,
+    weights: Address,
+  ): void;
+  passMasked(
+    z: Address,
+    delta: Address,
+    onNull: number,
+    onRange: number,
+    mask: Address,
+    maskBytes: number,
+  ): void;
   poolBlocks(row: Address, riders: Address, width: number, scale: number): void;
   poolChannels(row: Address, riders: Address, weights: Address): void;
+  bandedLines(from: Address, bytes: number, table: Address, rows: number, to: Address): void;
+  turnPlane(from: Address, height: number, width: number, to: Address): void;
   walshHadamard(plane: Address, count: number, share: number, from?: Address): void;
   cosinesOfPlane(
     from: Address,
@@ -101,7 +131,7 @@ const mostPages = 65536;
 let compiled: WebAssembly.Module | undefined;
 
 const isRowKernels = (exports: unknown): exports is RowKernels =>
-  typeof exports === "object" && exports !== null && "scanRows" in exports;
+  typeof exports === "object" && exports !== null && "passRow" in exports;
 
 /**
  * A memory of at least `bytes`, zero throughout, and the kernels that work on it. Memories never grow, so views of them

@@ -137,6 +137,22 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     }
   });
 
+  it("measures the same of steps whose numbers were taken before, one by one", async () => {
+    const n = 3;
+    const rows = new FilledRows(kernels, { rows: stepLayout(n).rows, steps: n, secants: true });
+    const other = new FilledRows(kernels, { rows: stepLayout(n).rows, steps: n, secants: true });
+    for (const [call, taken] of [3, 1, 0].entries()) {
+      await randomise(rows, 340 + 10 * call);
+      await randomise(other, 340 + 10 * call);
+      const steps = stepsFrom(n, 0, n, call !== 1, 350 + call);
+      for (let r = 0; r < taken; r++) rows.block.gather(steps, r);
+      expect(rows.block.measure(steps, 0), `${taken} taken`).toEqual(other.block.measure(steps, 0));
+    }
+    if (!kernels.samples) return;
+    rows.block.gather(stepsFrom(n, 0, n, false, 1), 0);
+    expect(() => rows.block.gather(stepsFrom(n, 0, n, false, 1), 2)).toThrow(RangeError);
+  });
+
   it("finds no change where nothing changed", async () => {
     const n = 2;
     const rows = new FilledRows(kernels, { rows: stepLayout(n).rows, steps: n, secants: true });

@@ -139,7 +139,8 @@ export class RowMeasure {
   /** {@link StateRows.gather} */
   gather(rows: MeasuredRows, riders: MeasuredRows, step: number): void {
     if (!this.#lists || !this.#run) return;
-    if (step !== this.#gathered || step >= this.#steps) {
+    // Whoever begins anew gave up what was gathered before: its network failed.
+    if ((step !== 0 && step !== this.#gathered) || step >= this.#steps) {
       throw new RangeError(`step ${step} of ${this.#steps} cannot be gathered behind ${this.#gathered}`);
     }
     for (const part of parts) {

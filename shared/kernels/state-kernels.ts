@@ -6,7 +6,7 @@
 import type { Kernel, SessionLimits } from "../onnx/session.js";
 import { type PartSample, partSamples } from "./sampling.js";
 import { analysis, synthesis } from "./separable-graphs.js";
-import { type Part, rangeMask, riderBasis, type StateSpace, spectralBasis } from "./state-space.js";
+import { type Part, rangeMask, type StateSpace, spectralBasis } from "./state-space.js";
 
 /** The kernels of a state space. */
 export interface StateKernels {
@@ -16,7 +16,7 @@ export interface StateKernels {
   /** ~0 where a number belongs to the range, 0 elsewhere; undefined where P is no mask. */
   readonly mask: Uint32Array | undefined;
   /**
-   * u = V^T x and x = V u, [n, ..] to [n, ..], where V is made of two matrices; undefined where it is not, or where a
+   * u = V^T x and x = V u, [n, ..] to [n, ..], where V is square and made of two matrices; undefined where it is not, or where a
    * fast transform takes their place.
    */
   readonly matrices: { readonly analysis: Kernel; readonly synthesis: Kernel } | undefined;
@@ -26,7 +26,7 @@ export interface StateKernels {
 /** Prepares the kernels of a space. */
 export async function loadStateKernels(space: StateSpace, limits: SessionLimits): Promise<StateKernels> {
   const kept = rangeMask(space);
-  const basis = riderBasis(space) ?? spectralBasis(space);
+  const basis = spectralBasis(space);
   const matrices =
     basis && !basis.fast
       ? {

@@ -89,14 +89,14 @@ describe.each(samples)("$name", ({ operator }) => {
     await rows.write(at.measurement, seededValues(size, 5));
     await rows.write(at.entry, seededValues(size, 6));
     const given = { ...at, weights: randomWeights(steps, 7) };
-    await block.scan(given, at.entry);
+    block.scan(given, at.entry);
     const deltas = block.deltas(steps + 1).values.slice();
     block.measure(given, 0);
     await block.fromPictures(at.noise, at.noise + steps);
     const before = rows.snapshot();
     const pictures = await block.pictures(at.states, at.states + steps);
     rows.expectUntouched(before, [], "pictures");
-    await block.combine([{ row: at.states, range: 1, null: 1 }], at.rows - 1);
+    block.combine([{ row: at.states, range: 1, null: 1 }], at.rows - 1);
     expect(pictures.values.length).toBe(steps * size);
     expect(sameBits(block.deltas(steps + 1).values, deltas)).toBe(true);
 

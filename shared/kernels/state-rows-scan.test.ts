@@ -76,7 +76,7 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     if (input.entry) await rows.write(at.entry, input.entry);
     const fresh = input.fresh ? at.fresh : undefined;
     const steps: StepRows = { ...at, fresh, weights: input.weights };
-    const scan = () => rows.block.scan(steps, input.entry ? at.entry : undefined);
+    const scan = (exit?: number) => rows.block.scan(steps, input.entry ? at.entry : undefined, exit);
     return { rows, at, scan };
   }
 
@@ -114,6 +114,24 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     expectNear(kept.values, expected.deltas, scale, "deltas");
     const change = found.map((v, i) => v - input.states[i]);
     expectNear(kept.values, change, scale, "deltas are what the states changed by");
+  });
+
+  it.each([
+    { n: 1, entry: true, deltas: false },
+    { n: 4, entry: false, deltas: false },
+    { n: 4, entry: true, deltas: true },
+  ])("tells the last correction: n = $n, entry $entry, deltas $deltas", async ({ n, entry, deltas }) => {
+    const input = randomInput(n, entry, true, 70 + n);
+    const { rows, at, scan } = await laidOut(input, deltas);
+    const exit = at.entry + 1;
+    const before = rows.snapshot();
+    await scan(exit);
+    const states = Array.from({ length: n + 1 }, (_, r) => at.states + r);
+    rows.expectUntouched(before, [...states, exit], "scan");
+    const expected = scanned(input);
+    const scale = norm(input.states) + norm(expected.deltas);
+    expectNear(rows.read(exit), expected.deltas.subarray(n * size), scale, "delta_n");
+    expectNear(rows.read(at.states, n + 1), expected.states, scale, "states");
   });
 
   it("counts each of the five weights on its part alone", async () => {
@@ -165,9 +183,9 @@ describe.each(rowSamples)("$name", ({ operator }) => {
       null: { ...on.null, jacobian: on.null.state },
     }));
     const steps: StepRows = { ...at, weights: held };
-    await rows.block.scan(steps, undefined);
+    rows.block.scan(steps, undefined);
     const solved = rows.read(at.states, n + 1);
-    for (let round = 0; round < 20; round++) await rows.block.scan(steps, undefined);
+    for (let round = 0; round < 20; round++) rows.block.scan(steps, undefined);
     expectNear(rows.read(at.states, n + 1), solved, 2 * norm(input.states), "states");
     nearRiders(rows, at.states, n + 1, 2 * norm(input.states));
     // Weights of its own again: the block remembers none of a scan before.

@@ -54,13 +54,13 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     const count = values.length / size;
     const rows = new FilledRows(kernels, { rows: count });
     await rows.write(0, values);
-    for (let at = 0; at < count; at++) await rows.block.combine([{ row: at, range: 1, null: 0 }], at);
+    for (let at = 0; at < count; at++) rows.block.combine([{ row: at, range: 1, null: 0 }], at);
     nearRiders(rows, 0, count, norm(values), "P z");
     return rows.read(0, count);
   };
 
   it("has the matrices, the mask and the riders its basis needs", () => {
-    const matrices = spectralBasis(operator) ?? riderBasis(operator);
+    const matrices = spectralBasis(operator);
     expect(kernels.matrices !== undefined).toBe(matrices !== undefined && matrices.fast === undefined);
     const masked = basis.kind === "pixel-mask" || spectralBasis(operator) !== undefined;
     expect(kernels.mask !== undefined).toBe(masked);
@@ -128,7 +128,7 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     for (let i = 0; i < m; i++) {
       const out = k + 2 + i;
       const before = rows.snapshot();
-      await rows.block.combine(terms(coefficients, i, k, 1), out);
+      rows.block.combine(terms(coefficients, i, k, 1), out);
       rows.expectUntouched(before, [out], "combine");
       expectNear(rows.read(out), row(expected, i), scale, "combine");
       nearRiders(rows, out, 1, scale, "combinations");
@@ -136,10 +136,34 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     for (let out = 1; out <= k; out++) {
       await rows.write(1, z);
       const before = rows.snapshot();
-      await rows.block.combine(terms(coefficients, 0, k, 1), out);
+      rows.block.combine(terms(coefficients, 0, k, 1), out);
       rows.expectUntouched(before, [out], "combine");
       expectNear(rows.read(out), row(expected, 0), scale, `combine into its term ${out}`);
       nearRiders(rows, out, 1, scale, `its term ${out}`);
+    }
+  });
+
+  it("pass adds a multiple of one row on each part, to one state after the other", async () => {
+    const z = states(4, 21);
+    const rows = new FilledRows(kernels, { rows: 7, steps: 2 });
+    await rows.write(1, z);
+    const delta = 4;
+    rows.riders(delta, 1).fill(Number.NaN);
+    rows.block.beginPass(delta);
+    nearRiders(rows, delta, 1, norm(z), "the row that is passed on");
+    const factors = [
+      { range: 0.7, null: -0.4 },
+      { range: 0, null: 1 },
+      { range: 1, null: 1 },
+    ];
+    for (const [i, factor] of factors.entries()) {
+      const before = rows.snapshot();
+      rows.block.pass(1 + i, delta, factor);
+      rows.expectUntouched(before, [1 + i], "pass");
+      const one = { range: Float32Array.of(1, factor.range), null: Float32Array.of(1, factor.null) };
+      const both = Float32Array.from([...row(z, i), ...row(z, 3)]);
+      expectNear(rows.read(1 + i), reference.combine(operator, one, both), 3 * norm(z), `state ${i}`);
+      nearRiders(rows, 1 + i, 1, 3 * norm(z), `state ${i}`);
     }
   });
 
@@ -149,10 +173,10 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     await rows.write(1, z);
     const coefficients = randomMatrices(1, 4, 16);
     const list = terms(coefficients, 0, 4, 1);
-    await rows.block.combine([list[2], list[0], list[3], list[1]], 5);
+    rows.block.combine([list[2], list[0], list[3], list[1]], 5);
     const expected = reference.combine(operator, coefficients, z);
     expectNear(rows.read(5), expected, 4 * norm(z), "combine");
-    await rows.block.combine([], 5);
+    rows.block.combine([], 5);
     expect(rows.read(5)).toEqual(new Float32Array(size));
     expect(rows.riders(5)).toEqual(new Float32Array(riderCount));
   });
@@ -163,7 +187,7 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     const expected = reference.product(both, z, k);
     const rows = new FilledRows(kernels, { rows: k + 1 });
     await rows.write(0, z);
-    await rows.block.combine(terms({ range: both, null: both }, 0, k, 0), k);
+    rows.block.combine(terms({ range: both, null: both }, 0, k, 0), k);
     expectNear(rows.read(k), expected, norm(z) * norm(both), "combine");
   });
 

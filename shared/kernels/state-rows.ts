@@ -3,12 +3,20 @@
  * plain reference in `state-reference.ts`.
  */
 import type { Array32 } from "../onnx/session.js";
+import { planBanded } from "./banded-transform.js";
 import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
 import { type MeasuredRows, type PartSums, RowMeasure } from "./row-measure.js";
 import { RowPlan } from "./row-memory.js";
 import type { StateKernels } from "./state-kernels.js";
-import { type OnEachPart, type Part, riderSize, spectralBasis, stateSize } from "./state-space.js";
+import {
+  type OnEachPart,
+  type Part,
+  riderBasis,
+  riderSize,
+  spectralBasis,
+  stateSize,
+} from "./state-space.js";
 
 /** A row with its coefficients in a combination. */
 export interface Term extends OnEachPart {
@@ -71,11 +79,13 @@ export class StateRows {
   readonly #channelWeights: Address;
   readonly #measure: RowMeasure;
   readonly #fast: FastTransform | undefined;
+  /** Between states and their riders, where these are made by two matrices. */
+  readonly #banded: FastTransform | undefined;
 
   /** @throws RangeError if the block would exceed 4 GiB */
   constructor(kernels: StateKernels, size: RowBlockSize) {
     const { rows, steps, deltas, secants } = size;
-    const { space, mask, matrices } = kernels;
+    const { space, mask } = kernels;
     const { width } = space.picture;
     const plan = new RowPlan();
     this.kernels = kernels;
@@ -92,10 +102,11 @@ export class StateRows {
     this.#measure = new RowMeasure(kernels, plan, steps, secants);
     const fast = spectralBasis(space)?.fast;
     const attachFast = fast && planFastTransform(fast, space.picture, plan);
-    const synthesised = this.#riderSize > 0 && matrices !== undefined;
-    this.#difference = plan.words((synthesised ? steps + 1 : 1) * this.#riderSize);
+    const factors = riderBasis(space)?.factors;
+    const attachBanded = factors && planBanded(factors, space.picture, plan);
+    this.#difference = plan.words((factors ? steps + 1 : 1) * this.#riderSize);
     this.#riders = plan.words(rows * this.#riderSize);
-    this.#added = synthesised ? plan.words((steps + 1) * this.#size) : 0;
+    this.#added = factors ? plan.words((steps + 1) * this.#size) : 0;
     this.#deltas = deltas ? plan.words((steps + 1) * this.#size) : 0;
     this.#pictures =
       mask && space.basis.kind === "separable" ? plan.words(Math.max(1, steps) * this.#size) : 0;
@@ -109,6 +120,7 @@ export class StateRows {
       new Float32Array(memory, this.#channelWeights, 3).set(space.basis.weights);
     }
     this.#fast = attachFast?.(memory, run);
+    this.#banded = attachBanded?.(memory, run);
     this.#measure.attach(memory, run, this.#mask);
   }
 
@@ -174,13 +186,12 @@ export class StateRows {
       this.#fast?.analyse(this.#row(from), this.#row(from), to - from);
       await this.kernels.matrices?.analysis.run({ x: rows }, { u: rows });
     }
-    await this.fillRiders(from, to);
+    this.fillRiders(from, to);
   }
 
   /** Riders of rows [from, to), where the space has any. */
-  async fillRiders(from: number, to: number): Promise<void> {
-    const { space, matrices } = this.kernels;
-    const { basis, picture } = space;
+  fillRiders(from: number, to: number): void {
+    const { basis, picture } = this.kernels.space;
     if (basis.kind === "block-mean") {
       for (let row = from; row < to; row++) {
         this.#run.poolBlocks(this.#row(row), this.#ridersOf(row), picture.width, basis.scale);
@@ -189,15 +200,12 @@ export class StateRows {
       for (let row = from; row < to; row++) {
         this.#run.poolChannels(this.#row(row), this.#ridersOf(row), this.#channelWeights);
       }
-    } else if (this.#riderSize > 0 && to > from) {
-      await matrices?.analysis.run({ x: this.rows(from, to) }, { u: this.riders(from, to) });
-    }
+    } else this.#banded?.analyse(this.#row(from), this.#ridersOf(from), to - from);
   }
 
   /** Row `out` becomes sum_k null_k row_k + P sum_k (range_k - null_k) row_k, riders too. It may be one of the terms. */
-  async combine(terms: readonly Term[], out: number): Promise<void> {
-    const { space, matrices } = this.kernels;
-    const { basis, picture } = space;
+  combine(terms: readonly Term[], out: number): void {
+    const { basis, picture } = this.kernels.space;
     const run = this.#run;
     this.#atMost(terms.length, this.size.rows, "terms");
     const integers = new Uint32Array(this.#memory, this.#terms, 4 * terms.length);
@@ -215,16 +223,37 @@ export class StateRows {
       run.combineRiders(list, count, this.#ridersOf(out), this.#difference);
       if (basis.kind === "block-mean") run.addBlocks(this.#difference, row, picture.width, basis.scale);
       else if (basis.kind === "channel") run.addChannels(this.#difference, row, this.#channelWeights);
-      else if (matrices) {
-        await this.#synthesise(matrices.synthesis, 1);
+      else if (this.#banded) {
+        this.#banded.synthesise(this.#difference, this.#added, 1);
         run.addRow(row, this.#added);
       }
     }
   }
 
-  async #synthesise(synthesis: NonNullable<StateKernels["matrices"]>["synthesis"], count: number) {
-    const u = this.#view(this.#difference, this.#riderSize, 0, count);
-    await synthesis.run({ u }, { x: this.#view(this.#added, this.#size, 0, count) });
+  /**
+   * Prepares {@link pass}: fills the riders of the correction's row. Until the last pass it may not change, nor may anything be
+   * combined or scanned.
+   */
+  beginPass(delta: number): void {
+    this.fillRiders(delta, delta + 1);
+    this.#banded?.synthesise(this.#ridersOf(delta), this.#added, 1);
+  }
+
+  /** z <- z + null delta + P (range - null) delta, riders too. @param delta the row that {@link beginPass} was called for */
+  pass(state: number, delta: number, factors: OnEachPart): void {
+    const { basis, picture } = this.kernels.space;
+    const run = this.#run;
+    const [z, d, u] = [this.#row(state), this.#row(delta), this.#ridersOf(delta)];
+    const { null: onNull, range: onRange } = factors;
+    if (this.#mask) {
+      run.passMasked(z, d, onNull, onRange, this.#mask, 4 * this.#maskLength());
+      return;
+    }
+    run.passRiders(this.#ridersOf(state), u, onRange);
+    if (basis.kind === "block-mean") {
+      run.passBlocks(z, d, u, onNull, onRange, picture.width, basis.scale);
+    } else if (basis.kind === "channel") run.passChannels(z, d, u, onNull, onRange, this.#channelWeights);
+    else run.passRow(z, d, this.#riderSize > 0 ? this.#added : 0, onNull, onRange);
   }
 
   #maskLength(): number {
@@ -240,10 +269,10 @@ export class StateRows {
   /**
    * Corrects the n + 1 states in place: delta_{r+1} = J_r delta_r + f(z_r) - z_{r+1}, z_r <- z_r + delta_r.
    * @param entry row of delta_0, or undefined for none
+   * @param exit row that receives delta_n, without its riders
    */
-  async scan(steps: StepRows, entry: number | undefined): Promise<void> {
-    const { space, matrices } = this.kernels;
-    const { basis, picture } = space;
+  scan(steps: StepRows, entry: number | undefined, exit?: number): void {
+    const { basis, picture } = this.kernels.space;
     const run = this.#run;
     const count = steps.weights.length;
     const at = (row: number | undefined, of: (row: number) => Address) => (row === undefined ? 0 : of(row));
@@ -258,9 +287,13 @@ export class StateRows {
       at(steps.fresh, row),
       at(entry, row),
       this.#deltas,
+      at(exit, row),
       this.#coefficients,
     );
-    if (this.#mask) return run.scanMasked(this.#mask, 4 * this.#maskLength());
+    if (this.#mask) {
+      run.scanMasked(this.#mask, 4 * this.#maskLength());
+      return;
+    }
     run.setRiders(
       riders(steps.states),
       riders(steps.noise),
@@ -268,12 +301,13 @@ export class StateRows {
       at(steps.fresh, riders),
       at(entry, riders),
     );
-    if (basis.kind === "block-mean") return run.scanBlocks(picture.width, basis.scale);
-    if (basis.kind === "channel") return run.scanChannels(this.#channelWeights);
-    if (!matrices) return;
-    run.scanRiders(this.#difference);
-    await this.#synthesise(matrices.synthesis, count + 1);
-    run.scanRows(this.#added);
+    if (basis.kind === "block-mean") run.scanBlocks(picture.width, basis.scale);
+    else if (basis.kind === "channel") run.scanChannels(this.#channelWeights);
+    else if (this.#banded) {
+      run.scanRiders(this.#difference);
+      this.#banded.synthesise(this.#difference, this.#added, count + 1);
+      run.scanRows(this.#added);
+    }
   }
 
   /**

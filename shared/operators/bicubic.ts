@@ -1,6 +1,6 @@
 /** Bicubic super-resolution: every line is filtered with the cubic kernel and one sample in `scale` is kept. */
 import { type DenseMatrix, denseMatrix, multiply, transpose } from "./dense-matrix.js";
-import type { DegradationOperator, PictureShape } from "./operator.js";
+import type { DegradationOperator, LineFactors, PictureShape } from "./operator.js";
 import { reflect } from "./reflect.js";
 import { type LineDecomposition, productSpectrum, separable } from "./separable.js";
 import { symmetricEigen } from "./symmetric-eigen.js";
@@ -44,14 +44,21 @@ function decompose(matrix: DenseMatrix): LineDecomposition {
   return { U, s, V: denseMatrix(matrix.columns, rank, (i, j) => AtU.values[i * rank + j]! / s[j]!) };
 }
 
+/** V^T = S^-1 U^T A: a tap for every pixel that a line's number is made of, and m x r numbers, where V has n x r. */
+const factorsOf = (bands: DenseMatrix, { U, s }: LineDecomposition): LineFactors => ({
+  bands,
+  small: denseMatrix(s.length, U.rows, (i, j) => U.values[j * U.columns + i]! / s[i]!),
+});
+
 /**
  * Bicubic super-resolution: y is [channels, H/scale, W/scale]. Source: DeqIR's `sr_bicubic`, with any side lengths.
  * @param scale divides height and width
  */
 export function bicubic(picture: PictureShape, scale: number): DegradationOperator {
   const { channels, height, width } = picture;
-  const rows = decompose(bicubicLine(height, scale));
-  const columns = height === width ? rows : decompose(bicubicLine(width, scale));
+  const bands = { left: bicubicLine(height, scale), right: bicubicLine(width, scale) };
+  const rows = decompose(bands.left);
+  const columns = height === width ? rows : decompose(bands.right);
   return separable({
     task: "sr-bicubic",
     picture,
@@ -59,5 +66,6 @@ export function bicubic(picture: PictureShape, scale: number): DegradationOperat
     rows,
     columns,
     spectrum: productSpectrum(rows, columns, channels),
+    factors: { left: factorsOf(bands.left, rows), right: factorsOf(bands.right, columns) },
   });
 }

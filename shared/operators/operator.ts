@@ -9,6 +9,7 @@
  *
  * Source: DDRM / DDNM spectral form, as used by DeqIR (arXiv 2311.11600, section 3).
  */
+import type { DenseMatrix } from "./dense-matrix.js";
 
 /** Channels, height and width of a picture or of a picture-like measurement. */
 export interface PictureShape {
@@ -51,7 +52,17 @@ export type RangeBasis =
       readonly kept: Uint8Array | undefined;
       /** The transform that the two matrices are, where there is a fast one. */
       readonly fast?: FastBasis | undefined;
+      /** The two matrices as products of a few numbers, where they have such. */
+      readonly factors?: { readonly left: LineFactors; readonly right: LineFactors } | undefined;
     };
+
+/** V^T of lines as the product of a small matrix and one of narrow bands: V^T = S^-1 U^T A, where A is narrow. */
+export interface LineFactors {
+  /** A, [m, n]. */
+  readonly bands: DenseMatrix;
+  /** S^-1 U^T, [r, m]. */
+  readonly small: DenseMatrix;
+}
 
 /**
  * A linear degradation. Every method takes `batch` pictures (or measurements) at once and allocates its result.

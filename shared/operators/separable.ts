@@ -5,7 +5,7 @@
  */
 import { mapBatch } from "./batch.js";
 import { type DenseMatrix, multiply, transpose } from "./dense-matrix.js";
-import type { DegradationOperator, FastBasis, PictureShape } from "./operator.js";
+import type { DegradationOperator, FastBasis, LineFactors, PictureShape } from "./operator.js";
 
 /** The decomposition A = U diag(s) V^T of an operator on lines of n pixels, with r coordinates. */
 export interface LineDecomposition {
@@ -30,6 +30,8 @@ export interface SeparableParts {
   readonly spectrum: Float64Array;
   /** A fast transform that does what both V do. */
   readonly fast?: FastBasis | undefined;
+  /** Both V^T as products of few numbers. */
+  readonly factors?: { readonly left: LineFactors; readonly right: LineFactors } | undefined;
 }
 
 /** The separable operator of the given parts; y is [channels, rows.m, columns.m]. */
@@ -77,6 +79,7 @@ export function separable(parts: SeparableParts): DegradationOperator {
       columns: V2t.rows,
       kept: rank === spectrum.length ? undefined : kept,
       fast: parts.fast,
+      factors: parts.factors,
     },
     apply: (x, batch = 1) =>
       mapBatch(x, batch, { name: "x", length: pictureSize }, measurementSize, (from, into) => {

@@ -57,6 +57,11 @@ export class EngineSlice implements Slice {
   readonly #mixing: Mixing | undefined;
   /** The chain's steps before this one were inside the window of the last evaluations. */
   #windowTo = 0;
+  /**
+   * The states are corrected by the last evaluation already, but for what the correction of the entry state makes of them. The exit row
+   * holds the correction of the last one.
+   */
+  #ahead = false;
   /** Corrected since they were evaluated: the next evaluation has something to be compared with. */
   #moved = false;
   /** Made when the first round asks for it: a serial run needs the rows of one step only. */
@@ -126,9 +131,12 @@ export class EngineSlice implements Slice {
     if (command.plain) this.#history = undefined;
     const from = Math.max(evaluateFrom - begin, 0);
     const corrects = correctFrom !== undefined && correctFrom < end;
+    let pass = (_from: number, _to: number): void => {};
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
     if (corrects && command.restart) await this.#restart(buffer, correctFrom);
+    else if (corrects && this.#ahead) pass = await this.#passing(buffer, command.correction);
     else if (corrects) await this.#correct(buffer, command, correctFrom);
+    if (corrects) this.#ahead = false;
     if (command.gram) await this.#mix(buffer, command.gram);
     this.#moved ||= corrects;
     if (command.plain && !this.#jacobians.plain) this.#jacobians.holdNoise();
@@ -137,10 +145,14 @@ export class EngineSlice implements Slice {
     let network = 0;
     let residuals: number[] = [];
     let exit: Float32Array | undefined;
+    pass(0, evaluations > 0 ? from : this.#steps + 1);
     if (evaluations > 0) {
-      network = await this.#evaluate(buffer, from, to, begin);
+      network = await this.#evaluate(buffer, from, to, begin, pass);
+      pass(to, this.#steps + 1);
       residuals = this.#measure(buffer, from, to, command);
-      if (end < this.#schedule.steps) exit = await this.#compose(buffer, from, to);
+      const ahead = command.correctAhead && !this.#mixing && to === this.#steps;
+      if (ahead) await this.#correctAhead(buffer, from);
+      if (end < this.#schedule.steps) exit = await this.#exit(buffer, from, to);
     }
     // A correction alone leaves the last evaluation the last one.
     if (evaluateFrom < this.#schedule.steps) {
@@ -164,7 +176,15 @@ export class EngineSlice implements Slice {
   }
 
   async readState(which: "entry" | "exit"): Promise<Float32Array> {
-    return this.#picture(await this.#opened(), which === "entry" ? 0 : this.#steps);
+    const buffer = await this.#opened();
+    const { block, entry, exit, firstState } = buffer;
+    if (which === "entry") return this.#picture(buffer, firstState);
+    const last = firstState + this.#steps;
+    if (!this.#ahead) return this.#picture(buffer, last);
+    // The next slice's copy of it is not corrected yet.
+    block.fillRiders(exit, exit + 1);
+    block.combine([whole(last), whole(exit, -1)], entry);
+    return this.#picture(buffer, entry);
   }
 
   async give(run: StepRun): Promise<MovedSteps> {
@@ -192,9 +212,10 @@ export class EngineSlice implements Slice {
       for (const [i, jacobian] of run.jacobians.entries())
         this.#jacobians.set(run.begin + i - begin, jacobian);
     }
-    await buffer.block.fillRiders(buffer.firstState, buffer.firstState + this.#steps + 1);
+    buffer.block.fillRiders(buffer.firstState, buffer.firstState + this.#steps + 1);
     this.#windowTo = evaluatedTo;
     this.#moved = true;
+    this.#ahead = false;
     if (plain) this.#jacobians.holdNoise();
   }
 
@@ -210,14 +231,13 @@ export class EngineSlice implements Slice {
   async #restart(buffer: SliceBuffer, correctFrom: number): Promise<void> {
     const { block, firstState } = buffer;
     const r = correctFrom - this.#spec.begin;
-    await block.combine(stepTerms(this.#stepRows(buffer, r, r + 1), 0), firstState + r + 1);
+    block.combine(stepTerms(this.#stepRows(buffer, r, r + 1), 0), firstState + r + 1);
     await writeStartingStates({ ...this.#spec, seeds: undefined }, buffer, correctFrom + 2);
   }
 
-  /** A copy of one state, as a picture. */
+  /** A copy of one row, as a picture. */
   async #picture(buffer: SliceBuffer, row: number): Promise<Float32Array> {
-    const at = buffer.firstState + row;
-    return (await buffer.block.pictures(at, at + 1)).values.slice();
+    return (await buffer.block.pictures(row, row + 1)).values.slice();
   }
 
   /** Names the chain's part in errors. */
@@ -249,12 +269,12 @@ export class EngineSlice implements Slice {
     const entryMoves = command.correction !== undefined && from === 0;
     if (command.correction && entryMoves) {
       block.rows(entry, entry + 1).values.set(command.correction);
-      await block.fillRiders(entry, entry + 1);
+      block.fillRiders(entry, entry + 1);
     }
     const follows = to < this.#steps;
-    if (follows) await block.combine([whole(last)], exit);
-    if (to > from) await block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
-    else if (entryMoves) await block.combine([whole(last), whole(entry)], last);
+    if (follows) block.combine([whole(last)], exit);
+    if (to > from) block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
+    else if (entryMoves) block.combine([whole(last), whole(entry)], last);
     if (follows) await this.#follow(buffer, to);
     if (this.#history && to > from) {
       // What lies beyond the window follows the correction of the state it ends with, which is not mixed therefore: of a
@@ -275,7 +295,7 @@ export class EngineSlice implements Slice {
     if (!taken || taken.to === taken.from) return;
     const { from, to } = taken;
     this.#history?.mix(buffer.states(from, to), before);
-    await block.fillRiders(firstState + from, firstState + to);
+    block.fillRiders(firstState + from, firstState + to);
   }
 
   /** One past the slice's last step that was inside the window of the last evaluations. */
@@ -286,22 +306,26 @@ export class EngineSlice implements Slice {
   /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
   async #follow(buffer: SliceBuffer, to: number): Promise<void> {
     const { block, exit, firstState } = buffer;
-    await block.combine([whole(firstState + to), whole(exit, -1)], exit);
+    block.combine([whole(firstState + to), whole(exit, -1)], exit);
     for (let r = to; r < this.#steps; r++) {
       const state = firstState + r + 1;
-      await block.combine(
-        [whole(state), { row: exit, ...transferOf(this.#jacobians.values, to, r + 1) }],
-        state,
-      );
+      block.combine([whole(state), { row: exit, ...transferOf(this.#jacobians.values, to, r + 1) }], state);
     }
   }
 
   /**
    * Noise estimates of steps [from, to) of a buffer.
    * @param begin the chain's step that the buffer's step 0 is
+   * @param pass called for the states of each call before it
    * @returns seconds in the network
    */
-  async #evaluate(buffer: SliceBuffer, from: number, to: number, begin: number): Promise<number> {
+  async #evaluate(
+    buffer: SliceBuffer,
+    from: number,
+    to: number,
+    begin: number,
+    pass: (from: number, to: number) => void,
+  ): Promise<number> {
     const { block, firstState, firstNoise } = buffer;
     const { canvas } = this.#spec.chain;
     const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
@@ -311,6 +335,7 @@ export class EngineSlice implements Slice {
     // Call by call, so that the passes before and behind a call find its states in the cache.
     for (let r = from; r < to; r += together) {
       const end = Math.min(to, r + together);
+      pass(r, end);
       // Where states are pictures the network reads and writes the buffer itself.
       const x = await block.pictures(firstState + r, firstState + end);
       const started = now();
@@ -340,11 +365,39 @@ export class EngineSlice implements Slice {
     return residuals;
   }
 
+  /** Corrects the states behind `from` by the last evaluation. */
+  async #correctAhead(buffer: SliceBuffer, from: number): Promise<void> {
+    buffer.block.scan(this.#stepRows(buffer, from, this.#steps), undefined, buffer.exit);
+    this.#ahead = true;
+  }
+
+  /**
+   * What the correction of the entry state makes of states that are corrected but for that: z_r <- z_r + D_{0:r} delta_0.
+   * @returns corrects states [from, to) so; each has to be before it is evaluated
+   */
+  async #passing(
+    buffer: SliceBuffer,
+    correction: Float32Array | undefined,
+  ): Promise<(from: number, to: number) => void> {
+    if (!correction) return () => {};
+    const { block, entry, firstState } = buffer;
+    block.rows(entry, entry + 1).values.set(correction);
+    block.beginPass(entry);
+    // As they were when the states were corrected.
+    const jacobians = this.#jacobians.values;
+    const factors = Array.from({ length: this.#steps + 1 }, (_, r) => transferOf(jacobians, 0, r));
+    return (from, to) => {
+      for (let r = from; r < to; r++) block.pass(firstState + r, entry, factors[r]);
+    };
+  }
+
   /** s: the correction of the exit state if the entry state had none. */
-  async #compose(buffer: SliceBuffer, from: number, to: number): Promise<Float32Array> {
+  async #exit(buffer: SliceBuffer, from: number, to: number): Promise<Float32Array> {
     const { block, exit } = buffer;
-    const beyond = transferOf(this.#jacobians.values, to);
-    await block.combine(compositionTerms(this.#stepRows(buffer, from, to), beyond), exit);
+    if (!this.#ahead) {
+      const beyond = transferOf(this.#jacobians.values, to);
+      block.combine(compositionTerms(this.#stepRows(buffer, from, to), beyond), exit);
+    }
     return block.rows(exit, exit + 1).values;
   }
 }

@@ -35,9 +35,10 @@ export async function readRound(
   const correction = message.correction
     ? (laneOf(message.correction) ?? (await receiveFloat32(message.correction, source)))
     : undefined;
-  const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart } = message;
+  const { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correctAhead } = message;
   const gram = message.gram.length > 0 ? message.gram : undefined;
-  return { round, correctFrom, evaluateFrom, evaluateTo, forget, plain, restart, correction, gram };
+  const range = { round, correctFrom, evaluateFrom, evaluateTo };
+  return { ...range, forget, plain, restart, correctAhead, correction, gram };
 }
 
 const found = ({ residuals, transfer, evaluations, seconds, gram }: EngineResults["round"]) => ({

@@ -96,7 +96,7 @@ export class SerialChain {
     await block.fromPictures(firstNoise, firstNoise + 1);
     const algebra = { schedule: this.#schedule, weights: chain.weights };
     const steps = this.#buffer.stepRows(0, [stepWeights(algebra, step, noJacobian)]);
-    await block.combine(stepTerms(steps, 0), firstState);
+    block.combine(stepTerms(steps, 0), firstState);
     const { values } = this.#buffer.states(0, 1);
     let sum = 0;
     // A loop: reduce with a function takes 20 times as long.

@@ -79,7 +79,7 @@ export async function writeStartingStates(spec: SliceSpec, buffer: SliceBuffer, 
       }
       terms.push({ row, range: weight, null: weight });
     }
-    await block.combine(terms, firstState + state - begin);
+    block.combine(terms, firstState + state - begin);
   }
 }
 

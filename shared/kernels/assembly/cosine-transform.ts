@@ -156,7 +156,7 @@ function linesOfCosines(
 
 /** Four numbers of each of four rows become four rows of four. */
 @inline
-function transposeTile(from: usize, fromPitch: usize, to: usize, toPitch: usize): void {
+export function transposeTile(from: usize, fromPitch: usize, to: usize, toPitch: usize): void {
   const a = v128.load(from);
   const b = v128.load(from + fromPitch);
   const c = v128.load(from + 2 * fromPitch);

@@ -1,6 +1,6 @@
 /** The scan where a mask says which numbers belong to the range. */
 import { coefficientBytes, lineBytes, scratch, stride } from "./layout";
-import { addLine, coefficients, deltas, fresh, measurement, noise, startLine, states, steps } from "./scan-rows";
+import { addLine, coefficients, deltas, exit, fresh, measurement, noise, startLine, states, steps } from "./scan-rows";
 
 /** The range's number where the mask is set, the null space's elsewhere. */
 @inline
@@ -72,6 +72,7 @@ export function scanMasked(mask: usize, maskBytes: usize): void {
         c += coefficientBytes;
       }
       if (deltas) memory.copy(deltas + at + <usize>steps * stride, delta, bytes);
+      if (exit) memory.copy(exit + at, delta, bytes);
       addLine(z, delta, bytes);
     }
   }

@@ -16,6 +16,7 @@ export let measurement: usize = 0;
 export let fresh: usize = 0;
 export let entry: usize = 0;
 export let deltas: usize = 0;
+export let exit: usize = 0;
 export let coefficients: usize = 0;
 export let steps: i32 = 0;
 
@@ -47,6 +48,7 @@ export function setRiders(
  * @param entryAt correction of the first state, or 0
  * @param freshAt n rows of fresh noise, or 0
  * @param deltasAt n + 1 rows that receive the corrections, or 0
+ * @param exitAt row that receives the correction of the last state, or 0
  */
 export function setScan(
   n: i32,
@@ -56,6 +58,7 @@ export function setScan(
   freshAt: usize,
   entryAt: usize,
   deltasAt: usize,
+  exitAt: usize,
   coefficientsAt: usize,
 ): void {
   steps = n;
@@ -65,6 +68,7 @@ export function setScan(
   fresh = freshAt;
   entry = entryAt;
   deltas = deltasAt;
+  exit = exitAt;
   coefficients = coefficientsAt;
 }
 
@@ -150,9 +154,12 @@ function scanLine(at: usize, bytes: usize, added: usize, addedStride: usize, wei
     c += coefficientBytes;
   }
   if (deltas) memory.copy(deltas + at + <usize>steps * stride, delta, bytes);
+  if (exit) memory.copy(exit + at, delta, bytes);
   addLine(z, delta, bytes);
   if (!added) return;
-  addScaled(z, added + <usize>steps * addedStride, weight, bytes);
+  const addedLast = added + <usize>steps * addedStride;
+  addScaled(z, addedLast, weight, bytes);
+  if (exit) addScaled(exit + at, addedLast, weight, bytes);
   if (!deltas) return;
   for (let r = 0; r <= steps; r++) {
     addScaled(deltas + at + <usize>r * stride, added + <usize>r * addedStride, weight, bytes);

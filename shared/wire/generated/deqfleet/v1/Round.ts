@@ -12,6 +12,7 @@ export interface Round {
   'restart'?: (boolean);
   'evaluateTo'?: (number);
   'gram'?: (number | string)[];
+  'correctAhead'?: (boolean);
   '_correctFrom'?: "correctFrom";
 }
 
@@ -25,5 +26,6 @@ export interface Round__Output {
   'restart': (boolean);
   'evaluateTo': (number);
   'gram': (number)[];
+  'correctAhead': (boolean);
   '_correctFrom'?: "correctFrom";
 }
