@@ -71,6 +71,7 @@ const unevenSamples: readonly RowSample[] = [
   sample({ task: "sr-average", scale: 5 }, 15, 65),
   sample({ task: "sr-bicubic", scale: 2 }, 18, 26),
   sample({ task: "sr-bicubic", scale: 3 }, 15, 21),
+  sample({ task: "sr-bicubic", scale: 2 }, 16, 32),
   sample({ task: "inpaint" }, 17, 19),
   sample({ task: "inpaint" }, 7, 5, everything),
   sample({ task: "colorize" }, 17, 19),

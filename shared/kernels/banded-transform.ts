@@ -1,83 +1,169 @@
 /** The products u = V^T x and x = V u where V^T of the lines and of the columns is a small matrix times one of narrow bands. */
 import { type BandedMatrix, bandedMatrix } from "../operators/banded-matrix.js";
+import { hasFastCosines } from "../operators/cosine-vectors.js";
 import { transpose } from "../operators/dense-matrix.js";
 import type { LineFactors, PictureShape } from "../operators/operator.js";
-import type { AttachTransform } from "./fast-transform.js";
+import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
 import type { RowPlan } from "./row-memory.js";
+
+/** The factors of both sides of a picture. */
+export interface PictureFactors {
+  readonly left: LineFactors;
+  readonly right: LineFactors;
+}
+
+/** The transform, and the last of the products that make up its way back, apart. */
+export interface BandedTransform extends FastTransform {
+  /** All but the last product of {@link synthesise}, along the columns of a plane. */
+  spread(states: Address, to: Address, count: number): void;
+  /** The scan (`StateRows.scan`) with what is left to do for the rows in `spread` added to the states. */
+  scan(spread: Address): void;
+}
+
+/** What a transform needs in memory is planned. */
+interface PlannedBands {
+  /** Numbers of what {@link BandedTransform.spread} makes of one row of coordinates. */
+  readonly spreadNumbers: number;
+  attach(memory: ArrayBuffer, run: RowKernels): BandedTransform;
+}
+
+/** A grid of what the bands leave of a plane, to coordinates and back. */
+interface GridTransform {
+  /** @param turned the grid with lines and columns exchanged, which is overwritten */
+  analyse(turned: Address, to: Address): void;
+  /** @param turned receives the grid with lines and columns exchanged */
+  synthesise(from: Address, turned: Address): void;
+}
+
+type AttachGrid = (memory: ArrayBuffer, run: RowKernels) => GridTransform;
 
 /** Words of a matrix's table: three for each of its rows, then the taps. */
 const tableWords = ({ rows }: BandedMatrix) =>
   rows.reduce((sum, { taps }) => sum + taps.length, 3 * rows.length);
 
-/** Writes the table that `assembly/banded-lines.ts` describes. */
-function writeTable({ rows }: BandedMatrix, memory: ArrayBuffer, at: Address): void {
-  const table = new Uint32Array(memory, at, 3 * rows.length);
-  let place = at + 12 * rows.length;
-  for (const [i, { first, taps }] of rows.entries()) {
-    table.set([first, taps.length, place], 3 * i);
-    new Float32Array(memory, place, taps.length).set(taps);
-    place += 4 * taps.length;
-  }
+/** Plans the table that `assembly/banded-lines.ts` describes. @returns multiplies lines of `width` numbers */
+function planProduct(matrix: BandedMatrix, plan: RowPlan) {
+  const { rows } = matrix;
+  const table = plan.words(tableWords(matrix));
+  return {
+    table,
+    attach: (memory: ArrayBuffer, run: RowKernels) => {
+      const entries = new Uint32Array(memory, table, 3 * rows.length);
+      let place = table + 12 * rows.length;
+      for (const [i, { first, taps }] of rows.entries()) {
+        entries.set([first, taps.length, place], 3 * i);
+        new Float32Array(memory, place, taps.length).set(taps);
+        place += 4 * taps.length;
+      }
+      return (from: Address, width: number, to: Address) =>
+        run.bandedLines(from, 4 * width, table, rows.length, to);
+    },
+  };
 }
 
-/** One side of a plane: there to few coordinates and back. */
-interface Side {
-  readonly bands: BandedMatrix;
-  readonly small: BandedMatrix;
-  readonly smallBack: BandedMatrix;
-  readonly bandsBack: BandedMatrix;
+/** The small matrices are cosine transforms, but for the singular values. */
+function planCosineGrid(left: Float64Array, right: Float64Array, plan: RowPlan): AttachGrid {
+  const [height, width] = [left.length, right.length];
+  const cosines = planFastTransform("cosine", { channels: 1, height, width }, plan);
+  const shares = plan.words(height * width);
+  const work = plan.words(height * width);
+  return (memory, run) => {
+    const { analyse, synthesise } = cosines(memory, run);
+    const values = new Float32Array(memory, shares, height * width);
+    for (let i = 0; i < height; i++) {
+      for (let j = 0; j < width; j++) values[i * width + j] = left[i] * right[j];
+    }
+    const bytes = 4 * height * width;
+    return {
+      analyse: (turned, to) => {
+        run.turnPlane(turned, width, height, to);
+        analyse(to, to, 1);
+        run.weighNumbers(to, shares, to, bytes);
+      },
+      synthesise: (from, turned) => {
+        run.weighNumbers(from, shares, work, bytes);
+        synthesise(work, work, 1);
+        run.turnPlane(work, height, width, turned);
+      },
+    };
+  };
 }
 
-const sideOf = ({ bands, small }: LineFactors): Side => ({
-  bands: bandedMatrix(bands),
-  small: bandedMatrix(small),
-  smallBack: bandedMatrix(transpose(small)),
-  bandsBack: bandedMatrix(transpose(bands)),
-});
+/** The small matrices as they are. */
+function planMatrixGrid(left: LineFactors["small"], right: LineFactors["small"], plan: RowPlan): AttachGrid {
+  const product = (matrix: LineFactors["small"]) => planProduct(bandedMatrix(matrix), plan);
+  const [there, across] = [product(left), product(right)];
+  const [back, acrossBack] = [product(transpose(left)), product(transpose(right))];
+  const work = plan.words(left.columns * right.columns);
+  return (memory, run) => {
+    const [lines, columns] = [there.attach(memory, run), across.attach(memory, run)];
+    const [linesBack, columnsBack] = [back.attach(memory, run), acrossBack.attach(memory, run)];
+    return {
+      analyse: (turned, to) => {
+        columns(turned, left.columns, work);
+        run.turnPlane(work, right.rows, left.columns, turned);
+        lines(turned, right.rows, to);
+      },
+      synthesise: (from, turned) => {
+        linesBack(from, right.rows, turned);
+        run.turnPlane(turned, left.columns, right.rows, work);
+        columnsBack(work, left.columns, turned);
+      },
+    };
+  };
+}
 
 /** Plans what memory the transform needs: [channels, height, width] numbers of a picture to [channels, rows, columns]. */
 export function planBanded(
-  { left, right }: { readonly left: LineFactors; readonly right: LineFactors },
+  { left, right }: PictureFactors,
   picture: PictureShape,
   plan: RowPlan,
-): AttachTransform {
+): PlannedBands {
   const { channels, height, width } = picture;
-  const [lines, columns] = [sideOf(left), sideOf(right)];
-  const matrices = [lines, columns].flatMap((side) => Object.values(side) as BandedMatrix[]);
-  const places = new Map(matrices.map((matrix) => [matrix, plan.words(tableWords(matrix))]));
+  const product = (matrix: LineFactors["bands"]) => planProduct(bandedMatrix(matrix), plan);
+  const [lines, columns] = [product(left.bands), product(right.bands)];
+  const [linesBack, columnsBack] = [product(transpose(left.bands)), product(transpose(right.bands))];
+  const few = left.bands.rows;
+  const fast = hasFastCosines(few) && hasFastCosines(right.bands.rows);
+  const grid =
+    fast && left.ofCosines && right.ofCosines
+      ? planCosineGrid(left.ofCosines, right.ofCosines, plan)
+      : planMatrixGrid(left.small, right.small, plan);
   // The widest plane on the way: one side reduced, the other not.
-  const [few, fewer] = [lines.bands.rows.length, columns.bands.rows.length];
-  const widest = Math.max(few * width, fewer * few);
-  const work = [plan.words(widest), plan.words(widest)];
-  const [grid, plane] = [4 * lines.small.rows.length * columns.small.rows.length, 4 * height * width];
-  return (memory: ArrayBuffer, run: RowKernels) => {
-    for (const [matrix, at] of places) writeTable(matrix, memory, at);
-    const multiply = (matrix: BandedMatrix, from: Address, width: number, to: Address) =>
-      run.bandedLines(from, 4 * width, places.get(matrix) ?? 0, matrix.rows.length, to);
-    const [a, b] = work;
-    const rankAcross = columns.small.rows.length;
+  const [a, b] = [plan.words(few * width), plan.words(few * width)];
+  const coordinates = 4 * left.small.rows * right.small.rows;
+  const plane = 4 * height * width;
+  const attach = (memory: ArrayBuffer, run: RowKernels): BandedTransform => {
+    const onGrid = grid(memory, run);
+    const [shrink, shrinkAcross] = [lines.attach(memory, run), columns.attach(memory, run)];
+    const [widen, widenAcross] = [linesBack.attach(memory, run), columnsBack.attach(memory, run)];
+    const spreadPlane = (state: Address, to: Address) => {
+      onGrid.synthesise(state, a);
+      widenAcross(a, few, b);
+      run.turnPlane(b, width, few, to);
+    };
     return {
       analyse: (pictures, states, count) => {
         for (let i = 0; i < channels * count; i++) {
-          multiply(lines.bands, pictures + i * plane, width, a);
+          shrink(pictures + i * plane, width, a);
           run.turnPlane(a, few, width, b);
-          multiply(columns.bands, b, few, a);
-          multiply(columns.small, a, few, b);
-          run.turnPlane(b, rankAcross, few, a);
-          multiply(lines.small, a, rankAcross, states + i * grid);
+          shrinkAcross(b, few, a);
+          onGrid.analyse(a, states + i * coordinates);
         }
       },
       synthesise: (states, pictures, count) => {
         for (let i = 0; i < channels * count; i++) {
-          multiply(lines.smallBack, states + i * grid, rankAcross, a);
-          run.turnPlane(a, few, rankAcross, b);
-          multiply(columns.smallBack, b, few, a);
-          multiply(columns.bandsBack, a, few, b);
-          run.turnPlane(b, width, few, a);
-          multiply(lines.bandsBack, a, width, pictures + i * plane);
+          spreadPlane(states + i * coordinates, a);
+          widen(a, width, pictures + i * plane);
         }
       },
+      spread: (states, to, count) => {
+        for (let i = 0; i < channels * count; i++)
+          spreadPlane(states + i * coordinates, to + 4 * i * few * width);
+      },
+      scan: (spread) => run.scanBands(spread, 4 * few * width, linesBack.table, height, width),
     };
   };
+  return { spreadNumbers: channels * few * width, attach };
 }

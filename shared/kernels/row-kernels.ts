@@ -23,7 +23,7 @@ export interface RowKernels {
     exit: Address,
     coefficients: Address,
   ): void;
-  scanRows(added: Address): void;
+  scanBands(sources: Address, sourceBytes: number, table: Address, height: number, width: number): void;
   scanBlocks(width: number, scale: number): void;
   scanMasked(mask: Address, maskBytes: number): void;
   scanChannels(weights: Address): void;
@@ -65,6 +65,7 @@ export interface RowKernels {
   poolBlocks(row: Address, riders: Address, width: number, scale: number): void;
   poolChannels(row: Address, riders: Address, weights: Address): void;
   bandedLines(from: Address, bytes: number, table: Address, rows: number, to: Address): void;
+  weighNumbers(from: Address, weights: Address, to: Address, bytes: number): void;
   turnPlane(from: Address, height: number, width: number, to: Address): void;
   walshHadamard(plane: Address, count: number, share: number, from?: Address): void;
   cosinesOfPlane(

@@ -3,7 +3,7 @@
  * plain reference in `state-reference.ts`.
  */
 import type { Array32 } from "../onnx/session.js";
-import { planBanded } from "./banded-transform.js";
+import { type BandedTransform, planBanded } from "./banded-transform.js";
 import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
 import { type MeasuredRows, type PartSums, RowMeasure } from "./row-measure.js";
@@ -80,7 +80,7 @@ export class StateRows {
   readonly #measure: RowMeasure;
   readonly #fast: FastTransform | undefined;
   /** Between states and their riders, where these are made by two matrices. */
-  readonly #banded: FastTransform | undefined;
+  readonly #banded: BandedTransform | undefined;
 
   /** @throws RangeError if the block would exceed 4 GiB */
   constructor(kernels: StateKernels, size: RowBlockSize) {
@@ -103,10 +103,10 @@ export class StateRows {
     const fast = spectralBasis(space)?.fast;
     const attachFast = fast && planFastTransform(fast, space.picture, plan);
     const factors = riderBasis(space)?.factors;
-    const attachBanded = factors && planBanded(factors, space.picture, plan);
+    const banded = factors && planBanded(factors, space.picture, plan);
     this.#difference = plan.words((factors ? steps + 1 : 1) * this.#riderSize);
     this.#riders = plan.words(rows * this.#riderSize);
-    this.#added = factors ? plan.words((steps + 1) * this.#size) : 0;
+    this.#added = banded ? plan.words(Math.max(this.#size, (steps + 1) * banded.spreadNumbers)) : 0;
     this.#deltas = deltas ? plan.words((steps + 1) * this.#size) : 0;
     this.#pictures =
       mask && space.basis.kind === "separable" ? plan.words(Math.max(1, steps) * this.#size) : 0;
@@ -120,7 +120,7 @@ export class StateRows {
       new Float32Array(memory, this.#channelWeights, 3).set(space.basis.weights);
     }
     this.#fast = attachFast?.(memory, run);
-    this.#banded = attachBanded?.(memory, run);
+    this.#banded = banded?.attach(memory, run);
     this.#measure.attach(memory, run, this.#mask);
   }
 
@@ -305,8 +305,8 @@ export class StateRows {
     else if (basis.kind === "channel") run.scanChannels(this.#channelWeights);
     else if (this.#banded) {
       run.scanRiders(this.#difference);
-      this.#banded.synthesise(this.#difference, this.#added, count + 1);
-      run.scanRows(this.#added);
+      this.#banded.spread(this.#difference, this.#added, count + 1);
+      this.#banded.scan(this.#added);
     }
   }
 

@@ -1,9 +1,9 @@
 /** Bicubic super-resolution: every line is filtered with the cubic kernel and one sample in `scale` is kept. */
+import { cosineVectors } from "./cosine-vectors.js";
 import { type DenseMatrix, denseMatrix, multiply, transpose } from "./dense-matrix.js";
 import type { DegradationOperator, LineFactors, PictureShape } from "./operator.js";
 import { reflect } from "./reflect.js";
 import { type LineDecomposition, productSpectrum, separable } from "./separable.js";
-import { symmetricEigen } from "./symmetric-eigen.js";
 
 /** Keys' cubic with a = -0.5, which reproduces quadratics. */
 function cubic(x: number): number {
@@ -32,23 +32,26 @@ export function bicubicLine(n: number, scale: number): DenseMatrix {
 /** DeqIR takes singular values of one line under this for zero (`SRConv`); only scales in the hundreds have such. */
 const negligibleSingularValue = 3e-2;
 
-/** A = U diag(s) V^T from A A^T = U diag(s^2) U^T and V = A^T U / s: accurate, as every s kept is above 3e-2. */
-function decompose(matrix: DenseMatrix): LineDecomposition {
-  const { values, vectors } = symmetricEigen(multiply(matrix, transpose(matrix)));
-  const s = values
-    .map((square) => Math.sqrt(Math.max(square, 0)))
-    .filter((x) => x >= negligibleSingularValue);
-  const rank = s.length;
-  const U = denseMatrix(matrix.rows, rank, (i, j) => vectors.values[j * matrix.rows + i]!);
-  const AtU = multiply(transpose(matrix), U);
-  return { U, s, V: denseMatrix(matrix.columns, rank, (i, j) => AtU.values[i * rank + j]! / s[j]!) };
+/**
+ * A = U diag(s) V^T. A symmetric filter with half-sample mirrored edges maps cosines to cosines, also where one sample in
+ * `scale` is kept from the middle of each block: U is the DCT-II, s_k = |A^T u_k| and V = A^T U / s, accurate, as every s kept is above
+ * 3e-2.
+ */
+function decompose(matrix: DenseMatrix): LineDecomposition & { readonly factors: LineFactors } {
+  const m = matrix.rows;
+  const cosines = cosineVectors(m);
+  const seen = multiply(transpose(matrix), cosines);
+  const lengths = Float64Array.from({ length: m }, (_, k) =>
+    Math.hypot(...Array.from({ length: matrix.columns }, (_, i) => seen.values[i * m + k]!)),
+  );
+  const kept = [...lengths.keys()].filter((k) => lengths[k]! >= negligibleSingularValue);
+  const s = Float64Array.from(kept, (k) => lengths[k]!);
+  const U = denseMatrix(m, s.length, (i, j) => cosines.values[i * m + kept[j]!]!);
+  const V = denseMatrix(matrix.columns, s.length, (i, j) => seen.values[i * m + kept[j]!]! / s[j]!);
+  const small = denseMatrix(s.length, m, (j, i) => U.values[i * s.length + j]! / s[j]!);
+  const ofCosines = s.length === m ? s.map((value) => 1 / value) : undefined;
+  return { U, s, V, factors: { bands: matrix, small, ofCosines } };
 }
-
-/** V^T = S^-1 U^T A: a tap for every pixel that a line's number is made of, and m x r numbers, where V has n x r. */
-const factorsOf = (bands: DenseMatrix, { U, s }: LineDecomposition): LineFactors => ({
-  bands,
-  small: denseMatrix(s.length, U.rows, (i, j) => U.values[j * U.columns + i]! / s[i]!),
-});
 
 /**
  * Bicubic super-resolution: y is [channels, H/scale, W/scale]. Source: DeqIR's `sr_bicubic`, with any side lengths.
@@ -56,9 +59,8 @@ const factorsOf = (bands: DenseMatrix, { U, s }: LineDecomposition): LineFactors
  */
 export function bicubic(picture: PictureShape, scale: number): DegradationOperator {
   const { channels, height, width } = picture;
-  const bands = { left: bicubicLine(height, scale), right: bicubicLine(width, scale) };
-  const rows = decompose(bands.left);
-  const columns = height === width ? rows : decompose(bands.right);
+  const rows = decompose(bicubicLine(height, scale));
+  const columns = height === width ? rows : decompose(bicubicLine(width, scale));
   return separable({
     task: "sr-bicubic",
     picture,
@@ -66,6 +68,6 @@ export function bicubic(picture: PictureShape, scale: number): DegradationOperat
     rows,
     columns,
     spectrum: productSpectrum(rows, columns, channels),
-    factors: { left: factorsOf(bands.left, rows), right: factorsOf(bands.right, columns) },
+    factors: { left: rows.factors, right: columns.factors },
   });
 }

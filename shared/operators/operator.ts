@@ -62,6 +62,8 @@ export interface LineFactors {
   readonly bands: DenseMatrix;
   /** S^-1 U^T, [r, m]. */
   readonly small: DenseMatrix;
+  /** S^-1, [m], if U^T is all of the orthonormal DCT-II in natural order. */
+  readonly ofCosines: Float64Array | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The kernels between two network calls of a round, as WebAssembly. Compiled to `row-kernels.wasm`. */
-export { bandedLines, turnPlane } from "./banded-lines";
+export { bandedLines, scanBands, turnPlane, weighNumbers } from "./banded-lines";
 export { addBlocks, addChannels, addRow, combineMasked, combineRiders, combineRows } from "./combine";
 export { cosinesOfPlane, planeOfCosines } from "./cosine-transform";
 export { setLayout } from "./layout";
@@ -7,5 +7,5 @@ export { dot, gather, gatherRest, gatherWeighted, measureList, measureMasked } f
 export { passBlocks, passChannels, passMasked, passRiders, passRow } from "./pass";
 export { poolBlocks, poolChannels } from "./riders";
 export { scanMasked } from "./scan-masked";
-export { scanBlocks, scanChannels, scanRiders, scanRows, setRiders, setScan } from "./scan-rows";
+export { scanBlocks, scanChannels, scanRiders, setRiders, setScan } from "./scan-rows";
 export { walshHadamard } from "./walsh-hadamard";

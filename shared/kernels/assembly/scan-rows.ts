@@ -104,7 +104,7 @@ export function addLine(values: usize, added: usize, bytes: usize): void {
  * @param added what is added to every state besides, times `weight`; or 0
  * @param addedStride bytes from one state's to the next
  */
-function scanLine(at: usize, bytes: usize, added: usize, addedStride: usize, weight: f32): void {
+export function scanLine(at: usize, bytes: usize, added: usize, addedStride: usize, weight: f32): void {
   const delta = scratch;
   startLine(delta, at, bytes);
   const y = measurement + at;
@@ -163,13 +163,6 @@ function scanLine(at: usize, bytes: usize, added: usize, addedStride: usize, wei
   if (!deltas) return;
   for (let r = 0; r <= steps; r++) {
     addScaled(deltas + at + <usize>r * stride, added + <usize>r * addedStride, weight, bytes);
-  }
-}
-
-/** Every number with the null space's coefficients; `added` [n + 1] rows are added to the states. */
-export function scanRows(added: usize): void {
-  for (let at: usize = 0; at < stride; at += lineBytes) {
-    scanLine(at, min(lineBytes, stride - at), added + at, stride, 1);
   }
 }
 
