@@ -4,6 +4,7 @@
  * Workers: seconds of a round = factor x (a + b states), a and b fitted over all workers' rounds, a factor for each worker
  * whose speed differs from the others' by more than measurements do. The wire: what a round takes beyond its slowest
  * worker, of which each slice had one tensor up and one down, as a moved state does; and once steps have been moved, what that took.
+ * Steps move by three exchanges one after the other, in which slices are corrected, give and take.
  */
 import type { RoundReport } from "../../shared/chain/slice-host.js";
 import { sameSpeed } from "./cut-chain.js";
@@ -27,6 +28,12 @@ export const fixedBorders: BorderPolicy = { observe: () => {}, observeMove: () =
 
 /** Rounds that are looked back on. */
 const remembered = 5;
+
+/** Exchanges of a move. */
+const exchanges = 3;
+
+/** Rounds of a worker after which a difference in speed is believed that is larger than {@link sameSpeed}; before, one of two. */
+const believed = 3;
 
 /** Share of the newest measurement in the wire's cost. */
 const newest = 0.5;
@@ -88,12 +95,12 @@ export class BorderWatch implements BorderPolicy {
   }
 
   observeMove(steps: number, seconds: number): void {
-    const found = Math.max(0, seconds - this.#perMove) / steps;
+    const found = Math.max(0, seconds - exchanges * this.#perExchange) / steps;
     this.#perStep = this.#perStep === undefined ? found : (1 - newest) * this.#perStep + newest * found;
   }
 
   /** A round may wait for a worker that another chain has, or for a thread that is busy: the least is the wire's own. */
-  get #perMove(): number {
+  get #perExchange(): number {
     return Math.min(...this.#wire);
   }
 
@@ -108,13 +115,15 @@ export class BorderWatch implements BorderPolicy {
     const usual = median([...factors.values()]);
     const factorOf = (worker: number) => {
       const factor = factors.get(worker) ?? usual;
-      return Math.abs(factor / usual - 1) <= sameSpeed ? usual : factor;
+      // One that had to wait for a core twice is not slow.
+      const doubt = (this.#rounds.get(worker)?.length ?? 0) < believed ? 1 : sameSpeed;
+      return Math.max(factor / usual, usual / factor) <= 1 + doubt ? usual : factor;
     };
     return moveBorders({
       ...situation,
       seconds: (worker, states) => (states === 0 ? 0 : factorOf(worker) * cost(states)),
-      perStep: this.#perStep ?? this.#perMove / this.#slices,
-      perMove: this.#perMove,
+      perStep: this.#perStep ?? this.#perExchange / this.#slices,
+      perMove: exchanges * this.#perExchange,
       longest: this.#longest,
     });
   }
