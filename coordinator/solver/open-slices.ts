@@ -15,6 +15,7 @@ import type { StepRange } from "./cut-chain.js";
 import { FinalPrefix } from "./final-prefix.js";
 import { failuresOf, handOver } from "./hand-over.js";
 import type { BorderPlan, HeldRange } from "./move-borders.js";
+import type { EntryCorrections } from "./prefix-scan.js";
 import { reseedLost } from "./reseed.js";
 import { restartBehind } from "./restart.js";
 import { openSlice, type Seat } from "./seats.js";
@@ -37,6 +38,9 @@ export interface RoundExtras {
   /** Where the slices end after their correction; undefined: where they did. */
   readonly plan?: BorderMove | undefined;
 }
+
+/** Correction of a seat's entry state. */
+type CorrectionOf = (seat: Seat) => Float32Array | undefined;
 
 type CommonCommand = Omit<RoundCommand, "correction" | "gram">;
 
@@ -143,12 +147,17 @@ export class OpenSlices {
    */
   async round(
     command: CommonCommand,
-    corrections: readonly (Float32Array | undefined)[],
+    corrections: EntryCorrections,
     signal: AbortSignal,
     { grams = [], plan: wanted }: RoundExtras = {},
   ): Promise<RoundOutcome> {
     const gramOf = new Map(this.#seats.map((seat, index) => [seat, grams[index]]));
-    const correctionOf = new Map(this.#seats.map((seat, index) => [seat, corrections[index]]));
+    const indexOf = new Map(this.#seats.map((seat, index) => [seat, index]));
+    /** Made when it is sent, from the first slice to the last. */
+    const correctionOf: CorrectionOf = (seat) => {
+      const index = indexOf.get(seat);
+      return index === undefined ? undefined : corrections.at(index);
+    };
     const busy = ({ range: { end } }: Seat) =>
       end > command.evaluateFrom || (command.correctFrom !== undefined && end > command.correctFrom);
     const running = new Map<Seat, Promise<RoundReport>>();
@@ -166,7 +175,7 @@ export class OpenSlices {
     const changing = plan ? this.#changing(plan) : new Map<Seat, StepRange>();
     for (const seat of this.#seats) {
       if (!changing.has(seat))
-        send(seat, { ...command, correction: correctionOf.get(seat), gram: gramOf.get(seat) });
+        send(seat, { ...command, correction: correctionOf(seat), gram: gramOf.get(seat) });
     }
     const moved = plan && (await this.#move(plan, changing, command, correctionOf, signal));
     for (const seat of this.#seats) {
@@ -201,12 +210,12 @@ export class OpenSlices {
    */
   async finish(
     command: CommonCommand,
-    corrections: readonly (Float32Array | undefined)[],
+    corrections: EntryCorrections,
     signal: AbortSignal,
   ): Promise<{ picture: Float32Array; seconds: EngineSeconds } | { lostFrom: number }> {
     const index = this.#seats.length - 1;
     const seat = this.#seats[index];
-    const last = { ...command, correction: corrections[index], gram: undefined };
+    const last = { ...command, correction: corrections.at(index), gram: undefined };
     const [earlier] = this.#lost.keys();
     if (earlier) return { lostFrom: earlier.range.begin };
     try {
@@ -255,16 +264,16 @@ export class OpenSlices {
     plan: BorderMove,
     changing: ReadonlyMap<Seat, StepRange>,
     command: CommonCommand,
-    correctionOf: ReadonlyMap<Seat, Float32Array | undefined>,
+    correctionOf: CorrectionOf,
     signal: AbortSignal,
   ): Promise<{ readonly failures: ReadonlyMap<Seat, unknown>; readonly done: RoundOutcome["moved"] }> {
     const { steps } = this.#chain.schedule;
     const still = { ...command, evaluateFrom: steps, evaluateTo: steps };
-    const corrected = [...changing.keys()].filter((seat) => correctionOf.has(seat));
+    const corrected = [...changing.keys()].filter((seat) => this.#seats.includes(seat));
     const { correctFrom } = command;
     const failures = await failuresOf(corrected, async (seat) => {
       if (correctFrom === undefined || seat.range.end <= correctFrom) return;
-      await seat.slice.round({ ...still, correction: correctionOf.get(seat), gram: undefined }, signal);
+      await seat.slice.round({ ...still, correction: correctionOf(seat), gram: undefined }, signal);
     });
     if (failures.size > 0) return { failures, done: undefined };
     const from = { seats: this.#seats, prefix: this.#prefix, evaluatedTo: plan.evaluatedTo };

@@ -24,6 +24,8 @@ export class ChainScan {
   readonly #block: StateRows;
   readonly #pool: RowPool;
   readonly #slices: number;
+  /** Rows whose riders are theirs. */
+  readonly #ridden = new Set<number>();
 
   constructor(block: StateRows, pool: RowPool, slices: number) {
     this.#block = block;
@@ -37,29 +39,44 @@ export class ChainScan {
    * @param s what the slice reported; undefined for zero
    * @returns memory of the scan's own, valid until this slice's next
    */
-  async advance(
+  advance(
     slice: number,
     entry: Float32Array | undefined,
     s: Float32Array | undefined,
     transfer: StepJacobian,
-  ): Promise<Float32Array> {
+  ): Float32Array {
+    this.take(slice, s);
+    return this.carry(slice, entry, transfer);
+  }
+
+  /** Copies what a slice reported, for {@link carry}. */
+  take(slice: number, s: Float32Array | undefined): void {
+    const { values } = this.#block.rows(slice, slice + 1);
+    if (s) values.set(s);
+    else values.fill(0);
+    this.#ridden.delete(slice);
+  }
+
+  /** {@link advance} with what was taken last. */
+  carry(slice: number, entry: Float32Array | undefined, transfer: StepJacobian): Float32Array {
     const block = this.#block;
     const exit = block.rows(slice, slice + 1).values;
-    if (s) exit.set(s);
-    else exit.fill(0);
-    block.fillRiders(slice, slice + 1);
     if (!entry) return exit;
-    const carried = await this.#rowOf(entry, slice - 1);
+    const carried = this.#rowOf(entry, slice - 1);
+    for (const row of [carried, slice]) {
+      if (!this.#ridden.has(row)) block.fillRiders(row, row + 1);
+    }
     const terms = [
       { row: carried, ...transfer },
       { row: slice, range: 1, null: 1 },
     ];
     block.combine(terms, slice);
+    this.#ridden.add(slice);
     return exit;
   }
 
-  /** The row of the slice before, if the correction is what the scan found there; else a row of its own that receives it. With riders. */
-  async #rowOf(entry: Float32Array, before: number): Promise<number> {
+  /** The row of the slice before, if the correction is what the scan found there; else a row of its own that receives it. */
+  #rowOf(entry: Float32Array, before: number): number {
     const block = this.#block;
     if (before >= 0) {
       const { values } = block.rows(before, before + 1);
@@ -67,7 +84,6 @@ export class ChainScan {
     }
     const row = this.#slices;
     block.rows(row, row + 1).values.set(entry);
-    block.fillRiders(row, row + 1);
     return row;
   }
 
@@ -105,23 +121,52 @@ export class PrefixScan {
   }
 }
 
-/** Corrections of the entry states of all slices; undefined where the entry state is final. */
-export async function scanBoundaries(
-  ranges: readonly StepRange[],
-  reports: readonly RoundReport[],
-  correctFrom: number,
-  scan: ChainScan,
-): Promise<(Float32Array | undefined)[]> {
-  const corrections: (Float32Array | undefined)[] = [];
-  let entry: Float32Array | undefined;
-  for (const [index, { begin, end }] of ranges.entries()) {
-    const moved = correctFrom < begin ? entry : undefined;
-    corrections.push(moved);
+/** Corrections of the entry states of slices, by their number; undefined where the entry state is final. */
+export type EntryCorrections = Pick<readonly (Float32Array | undefined)[], "at">;
+
+/**
+ * The corrections that reports lead to, each made when it is first asked for: the first slices are at work again while those of the
+ * others are made.
+ */
+export class BoundaryCorrections implements EntryCorrections {
+  readonly #ranges: readonly StepRange[];
+  readonly #reports: readonly RoundReport[];
+  readonly #correctFrom: number;
+  readonly #scan: ChainScan;
+  readonly #made: (Float32Array | undefined)[] = [undefined];
+
+  /** Copies what was reported: it is valid only until the slices are called again. */
+  constructor(
+    ranges: readonly StepRange[],
+    reports: readonly RoundReport[],
+    correctFrom: number,
+    scan: ChainScan,
+  ) {
+    this.#ranges = ranges;
+    this.#reports = reports;
+    this.#correctFrom = correctFrom;
+    this.#scan = scan;
     // Behind the last slice is nothing that a correction could be for.
-    if (index + 1 === ranges.length) break;
-    const { exit, transfer } = reports[index];
-    const still = end <= correctFrom || (!exit && !moved);
-    entry = still ? undefined : await scan.advance(index, moved, exit, transfer);
+    for (const [index, { exit }] of reports.slice(0, -1).entries()) scan.take(index, exit);
   }
-  return corrections;
+
+  /** @param index of a slice, 0 or more */
+  at(index: number): Float32Array | undefined {
+    while (this.#made.length <= index && this.#made.length < this.#ranges.length) this.#advance();
+    return this.#made[index];
+  }
+
+  /** Those of the slices from number `first` on. */
+  from(first: number): EntryCorrections {
+    return first === 0 ? this : { at: (index) => this.at(first + index) };
+  }
+
+  #advance(): void {
+    const index = this.#made.length - 1;
+    const entry = this.#made[index];
+    const { exit, transfer } = this.#reports[index];
+    const still = this.#ranges[index].end <= this.#correctFrom || (!exit && !entry);
+    const carried = still ? undefined : this.#scan.carry(index, entry, transfer);
+    this.#made.push(this.#correctFrom < this.#ranges[index + 1].begin ? carried : undefined);
+  }
 }

@@ -25,7 +25,12 @@ import { finalSteps, largestOf, residualRatio, toleratedSteps } from "./converge
 import { cutChain } from "./cut-chain.js";
 import { type Fallback, FallbackWatch } from "./fallback.js";
 import { OpenSlices, type RoundOutcome } from "./open-slices.js";
-import { type ChainScan, type PrefixScan, scanBoundaries } from "./prefix-scan.js";
+import {
+  BoundaryCorrections,
+  type ChainScan,
+  type EntryCorrections,
+  type PrefixScan,
+} from "./prefix-scan.js";
 import { RoundClock, type SolveSeconds } from "./round-clock.js";
 
 /** When to stop. */
@@ -108,7 +113,7 @@ export async function solveTimeParallel(
     let done = 0;
     let limit = settings.maxRounds ?? steps;
     let correctFrom: number | undefined;
-    let corrections: (Float32Array | undefined)[] = [];
+    let corrections: EntryCorrections = [];
     let converged = false;
     let lost = false;
     let fallback: Fallback | undefined;
@@ -232,11 +237,11 @@ export async function solveTimeParallel(
         correctFrom = undefined;
         corrections = [];
       } else {
-        corrections = await scanBoundaries(slices.ranges, outcome.reports, correctFrom, boundaries);
+        const made = new BoundaryCorrections(slices.ranges, outcome.reports, correctFrom, boundaries);
+        const before = slices.ranges.length;
+        slices.rest(correctFrom);
+        corrections = made.from(before - slices.ranges.length);
       }
-      const before = slices.ranges.length;
-      slices.rest(correctFrom ?? 0);
-      corrections = corrections.slice(before - slices.ranges.length);
       onRound({ round, largestRatio, done });
     }
     refuseNonFinite(picture, chain);
