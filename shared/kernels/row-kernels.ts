@@ -33,7 +33,7 @@ export interface RowKernels {
   combineRiders(terms: Address, count: number, riders: Address, difference: Address): void;
   combineMasked(terms: Address, count: number, out: Address, mask: Address, maskBytes: number): void;
   addBlocks(riders: Address, out: Address, width: number, scale: number): void;
-  addChannels(riders: Address, out: Address, weights: Address): void;
+  addGray(out: Address, difference: Address, weights: Address): void;
   addRow(out: Address, added: Address): void;
   passRow(z: Address, delta: Address, inRange: Address, onNull: number, onRange: number): void;
   passRiders(riders: Address, ofDelta: Address, onRange: number): void;
@@ -46,14 +46,7 @@ export interface RowKernels {
     width: number,
     scale: number,
   ): void;
-  passChannels(
-    z: Address,
-    delta: Address,
-    ofDelta: Address,
-    onNull: number,
-    onRange: number,
-    weights: Address,
-  ): void;
+  passChannels(z: Address, delta: Address, onNull: number, onRange: number, weights: Address): void;
   passMasked(
     z: Address,
     delta: Address,
@@ -63,7 +56,6 @@ export interface RowKernels {
     maskBytes: number,
   ): void;
   poolBlocks(row: Address, riders: Address, width: number, scale: number): void;
-  poolChannels(row: Address, riders: Address, weights: Address): void;
   bandedLines(from: Address, bytes: number, table: Address, rows: number, to: Address): void;
   weighNumbers(from: Address, weights: Address, to: Address, bytes: number): void;
   turnPlane(from: Address, height: number, width: number, to: Address): void;
@@ -89,6 +81,16 @@ export interface RowKernels {
   dot(a: Address, b: Address, bytes: number): number;
   gather(row: Address, positions: Address, count: number, out: Address): void;
   gatherWeighted(row: Address, positions: Address, weights: Address, count: number, out: Address): void;
+  gatherGray(row: Address, pixels: Address, weights: Address, count: number, out: Address): void;
+  gatherColour(
+    row: Address,
+    positions: Address,
+    pixels: Address,
+    shares: Address,
+    weights: Address,
+    count: number,
+    out: Address,
+  ): void;
   gatherRest(
     row: Address,
     positions: Address,

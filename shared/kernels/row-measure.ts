@@ -7,7 +7,15 @@ import type { Address, RowKernels } from "./row-kernels.js";
 import type { RowPlan } from "./row-memory.js";
 import type { PartSample } from "./sampling.js";
 import type { StateKernels } from "./state-kernels.js";
-import { type Part, parts, riderBasis, riderSize, type StateSpace, stateSize } from "./state-space.js";
+import {
+  graySize,
+  type Part,
+  parts,
+  riderBasis,
+  riderSize,
+  type StateSpace,
+  stateSize,
+} from "./state-space.js";
 
 /** Sums over one part of one step, f being the state the step makes. */
 export interface PartSums {
@@ -69,6 +77,7 @@ export class RowMeasure {
   #memory = new ArrayBuffer(0);
   #run: RowKernels | undefined;
   #mask: Address = 0;
+  #channelWeights: Address = 0;
   /** How many steps' numbers are in the lists already, for the next call. */
   #gathered = 0;
 
@@ -85,7 +94,7 @@ export class RowMeasure {
       stride: 4 * size,
     });
     const list = (part: Part, { positions: { length: count }, weights }: PartSample): List => {
-      const places = riderSize(space) > 0 && part === "null";
+      const places = riderSize(space) + graySize(space) > 0 && part === "null";
       return {
         count,
         positions: plan.words(count),
@@ -116,10 +125,11 @@ export class RowMeasure {
   }
 
   /** Once the memory is there. */
-  attach(memory: ArrayBuffer, run: RowKernels, mask: Address): void {
+  attach(memory: ArrayBuffer, run: RowKernels, mask: Address, channelWeights: Address): void {
     this.#memory = memory;
     this.#run = run;
     this.#mask = mask;
+    this.#channelWeights = channelWeights;
     const { samples, space } = this.#kernels;
     if (!samples || !this.#lists) return;
     const { places, shares } = this.#lists.null;
@@ -285,8 +295,16 @@ export class RowMeasure {
 
   /** Writes the numbers of a part in the row at `row`, whose riders are at `rider`, to `out`. */
   #gatherer(run: RowKernels, part: Part): (row: Address, rider: Address, out: Address) => void {
-    const ridersCount = riderSize(this.#kernels.space);
+    const { space } = this.#kernels;
+    const ridersCount = riderSize(space);
+    const gray = this.#channelWeights;
     const { positions, places, shares, weights, count } = this.#lists![part];
+    if (space.basis.kind === "channel") {
+      return (row, _, out) => {
+        if (places) run.gatherColour(row, positions, places, shares, gray, count, out);
+        else run.gatherGray(row, positions, gray, count, out);
+      };
+    }
     return (row, rider, out) => {
       if (places) run.gatherRest(row, positions, rider, places, shares, count, out);
       else if (weights) run.gatherWeighted(row, positions, weights, count, out);

@@ -10,6 +10,7 @@
 import { philox4x32 } from "../diffusion/addressable-noise.js";
 import type { FastBasis, PictureShape } from "../operators/operator.js";
 import {
+  graySize,
   type OnEachPart,
   type Part,
   rangeMask,
@@ -57,8 +58,8 @@ const frequency = (fast: FastBasis, n: number) =>
 /** What of a part is measured. */
 export interface PartSample {
   /**
-   * Positions, ascending. On the null space and under a mask in the state; on the range of block means and gray values
-   * in the riders.
+   * Positions, ascending. On the null space and under a mask in the state; on the range of block means in the riders, of gray
+   * values in the plane.
    */
   readonly positions: readonly number[];
   /** What the numbers there are multiplied by; undefined: nothing. */
@@ -105,7 +106,8 @@ export function partSamples(space: StateSpace): Record<Part, PartSample> | undef
   const size = stateSize(space);
   const { kind } = space.basis;
   const fast = spectralBasis(space)?.fast;
-  if ((kind === "separable" && !fast) || (riderSize(space) === 0 && size <= wholeUpTo)) return undefined;
+  const few = riderSize(space) + graySize(space);
+  if ((kind === "separable" && !fast) || (few === 0 && size <= wholeUpTo)) return undefined;
   const of = (positions: number[], count: number): PartSample => ({
     positions,
     factor: count / positions.length,
@@ -116,7 +118,7 @@ export function partSamples(space: StateSpace): Record<Part, PartSample> | undef
       count,
     );
   const sample = (count: number) => (size <= wholeUpTo ? whole(count) : of(jittered(itself, count), count));
-  if (riderSize(space) > 0) return { range: sample(riderSize(space)), null: sample(size) };
+  if (few > 0) return { range: sample(few), null: sample(size) };
   const mask = rangeMask(space) ?? new Uint8Array();
   const members = (inRange: number) =>
     Array.from({ length: size }, (_, i) => i).filter((i) => mask[i % mask.length] === inRange);

@@ -64,7 +64,7 @@ describe.each(rowSamples)("$name", ({ operator }) => {
     expect(kernels.matrices !== undefined).toBe(matrices !== undefined && matrices.fast === undefined);
     const masked = basis.kind === "pixel-mask" || spectralBasis(operator) !== undefined;
     expect(kernels.mask !== undefined).toBe(masked);
-    const riders = ["block-mean", "channel"].includes(basis.kind) || riderBasis(operator) !== undefined;
+    const riders = basis.kind === "block-mean" || riderBasis(operator) !== undefined;
     expect(riderCount > 0).toBe(riders);
     expect(new FilledRows(kernels, { rows: 2 }).riders(0, 2).length).toBe(2 * riderCount);
   });

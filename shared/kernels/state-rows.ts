@@ -104,7 +104,8 @@ export class StateRows {
     const attachFast = fast && planFastTransform(fast, space.picture, plan);
     const factors = riderBasis(space)?.factors;
     const banded = factors && planBanded(factors, space.picture, plan);
-    this.#difference = plan.words((factors ? steps + 1 : 1) * this.#riderSize);
+    const gray = space.basis.kind === "channel" ? this.#size : 0;
+    this.#difference = plan.words((factors ? steps + 1 : 1) * this.#riderSize + gray);
     this.#riders = plan.words(rows * this.#riderSize);
     this.#added = banded ? plan.words(Math.max(this.#size, (steps + 1) * banded.spreadNumbers)) : 0;
     this.#deltas = deltas ? plan.words((steps + 1) * this.#size) : 0;
@@ -121,7 +122,7 @@ export class StateRows {
     }
     this.#fast = attachFast?.(memory, run);
     this.#banded = banded?.attach(memory, run);
-    this.#measure.attach(memory, run, this.#mask);
+    this.#measure.attach(memory, run, this.#mask, this.#channelWeights);
   }
 
   #view(base: Address, size: number, from: number, to: number): Array32 {
@@ -196,10 +197,6 @@ export class StateRows {
       for (let row = from; row < to; row++) {
         this.#run.poolBlocks(this.#row(row), this.#ridersOf(row), picture.width, basis.scale);
       }
-    } else if (basis.kind === "channel") {
-      for (let row = from; row < to; row++) {
-        this.#run.poolChannels(this.#row(row), this.#ridersOf(row), this.#channelWeights);
-      }
     } else this.#banded?.analyse(this.#row(from), this.#ridersOf(from), to - from);
   }
 
@@ -210,19 +207,27 @@ export class StateRows {
     this.#atMost(terms.length, this.size.rows, "terms");
     const integers = new Uint32Array(this.#memory, this.#terms, 4 * terms.length);
     const floats = new Float32Array(this.#memory, this.#terms, 4 * terms.length);
-    for (const [k, term] of terms.entries()) {
-      integers[4 * k] = this.#row(term.row);
-      integers[4 * k + 1] = this.#ridersOf(term.row);
-      floats[4 * k + 2] = term.null;
-      floats[4 * k + 3] = term.range;
-    }
+    const write = (weight: (term: Term) => number) => {
+      for (const [k, term] of terms.entries()) {
+        integers[4 * k] = this.#row(term.row);
+        integers[4 * k + 1] = this.#ridersOf(term.row);
+        floats[4 * k + 2] = weight(term);
+        floats[4 * k + 3] = term.range;
+      }
+    };
     const [list, count, row] = [this.#terms, terms.length, this.#row(out)];
+    if (basis.kind === "channel") {
+      // The row may be one of the terms: what has to be projected is made first.
+      write(({ range, null: onNull }) => range - onNull);
+      run.combineRows(list, count, this.#difference, 4 * this.#size);
+    }
+    write((term) => term.null);
     if (this.#mask) run.combineMasked(list, count, row, this.#mask, 4 * this.#maskLength());
     else {
       run.combineRows(list, count, row, 4 * this.#size);
-      run.combineRiders(list, count, this.#ridersOf(out), this.#difference);
+      if (basis.kind === "channel") run.addGray(row, this.#difference, this.#channelWeights);
+      else run.combineRiders(list, count, this.#ridersOf(out), this.#difference);
       if (basis.kind === "block-mean") run.addBlocks(this.#difference, row, picture.width, basis.scale);
-      else if (basis.kind === "channel") run.addChannels(this.#difference, row, this.#channelWeights);
       else if (this.#banded) {
         this.#banded.synthesise(this.#difference, this.#added, 1);
         run.addRow(row, this.#added);
@@ -249,10 +254,12 @@ export class StateRows {
       run.passMasked(z, d, onNull, onRange, this.#mask, 4 * this.#maskLength());
       return;
     }
+    if (basis.kind === "channel") {
+      run.passChannels(z, d, onNull, onRange, this.#channelWeights);
+      return;
+    }
     run.passRiders(this.#ridersOf(state), u, onRange);
-    if (basis.kind === "block-mean") {
-      run.passBlocks(z, d, u, onNull, onRange, picture.width, basis.scale);
-    } else if (basis.kind === "channel") run.passChannels(z, d, u, onNull, onRange, this.#channelWeights);
+    if (basis.kind === "block-mean") run.passBlocks(z, d, u, onNull, onRange, picture.width, basis.scale);
     else run.passRow(z, d, this.#riderSize > 0 ? this.#added : 0, onNull, onRange);
   }
 

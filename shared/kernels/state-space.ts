@@ -6,8 +6,8 @@
  *     N rows + P ((R - N) rows),        P = V V^T,
  *
  * with small coefficient matrices N (null space) and R (range). Where the range is few numbers (super-resolution: block
- * means or lines; colorization: one gray value a pixel), states are pictures, and their range coordinates u = V^T z, the riders, ride along, so that P
- * costs one synthesis of few numbers. Where V is square (blur, Walsh-Hadamard) states are its coordinates and P is a mask; for inpainting V is trivial
+ * means or lines), states are pictures, and their range coordinates u = V^T z, the riders, ride along, so that P
+ * costs one synthesis of few numbers. For colorization, with one gray value a pixel, P needs the pixel alone. Where V is square (blur, Walsh-Hadamard) states are its coordinates and P is a mask; for inpainting V is trivial
  * and states are pictures. No basis of the null space is ever needed, and a state is as many numbers as a picture:
  * 3 H W. All forms keep norms and inner products.
  */
@@ -42,11 +42,14 @@ export function riderBasis(space: StateSpace): Separable | undefined {
 /** Numbers of a state: 3 H W. */
 export const stateSize = ({ picture }: StateSpace): number => 3 * picture.height * picture.width;
 
+/** Numbers of a state that the range of gray values has: one a pixel; 0 for other spaces. */
+export const graySize = ({ basis, picture }: StateSpace): number =>
+  basis.kind === "channel" ? picture.height * picture.width : 0;
+
 /** Range coordinates that ride along with a state; 0 where P needs none. */
 export function riderSize(space: StateSpace): number {
   const { basis, picture } = space;
   if (basis.kind === "block-mean") return (3 * picture.height * picture.width) / basis.scale ** 2;
-  if (basis.kind === "channel") return picture.height * picture.width;
   const separable = riderBasis(space);
   return separable ? 3 * separable.rows * separable.columns : 0;
 }

@@ -105,13 +105,6 @@ export function addBlocks(riders: usize, out: usize, width: i32, scale: i32): vo
   }
 }
 
-/** out += riders, one a pixel, weighted by channel. */
-export function addChannels(riders: usize, out: usize, weights: usize): void {
-  for (let plane: usize = 0, w = weights; plane < stride; plane += riderStride, w += 4) {
-    addScaled(out + plane, riders, f32.load(w), riderStride);
-  }
-}
-
 /** out += added, a whole row. */
 export function addRow(out: usize, added: usize): void {
   addLine(out, added, stride);

@@ -57,21 +57,6 @@ export function passBlocks(
   }
 }
 
-/** Where there is a rider a pixel, weighted by channel. */
-export function passChannels(
-  z: usize,
-  delta: usize,
-  ofDelta: usize,
-  onNull: f32,
-  onRange: f32,
-  weights: usize,
-): void {
-  for (let plane: usize = 0, w = weights; plane < stride; plane += riderStride, w += 4) {
-    const share = (onRange - onNull) * f32.load(w);
-    passLine(z + plane, delta + plane, onNull, ofDelta, share, riderStride);
-  }
-}
-
 /** Where a mask (u32 of 0 or ~0, repeated every `maskBytes`) says which numbers belong to the range. */
 export function passMasked(
   z: usize,

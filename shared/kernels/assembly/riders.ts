@@ -1,5 +1,5 @@
-/** Range coordinates that are sums of few pixels: block means and gray values. */
-import { riderStride, scratch, stride } from "./layout";
+/** Range coordinates that are sums of few pixels: block means. */
+import { scratch, stride } from "./layout";
 import { addLine } from "./scan-rows";
 
 /** Sums of neighbours: [a0 + a1, a2 + a3, b0 + b1, b2 + b3]. */
@@ -36,26 +36,5 @@ export function poolBlocks(row: usize, riders: usize, width: i32, scale: i32): v
       for (let s = 0; s < scale; s++, i += 4) sum += f32.load(scratch + i);
       f32.store(out, sum * share);
     }
-  }
-}
-
-/** riders = sum of a pixel's three channels, weighted. */
-export function poolChannels(row: usize, riders: usize, weights: usize): void {
-  const green = row + riderStride;
-  const blue = green + riderStride;
-  const ofRed = v128.load32_splat(weights);
-  const ofGreen = v128.load32_splat(weights, 4);
-  const ofBlue = v128.load32_splat(weights, 8);
-  let i: usize = 0;
-  for (; i + 16 <= riderStride; i += 16) {
-    const few = f32x4.add(
-      f32x4.mul(ofRed, v128.load(row + i)),
-      f32x4.mul(ofGreen, v128.load(green + i)),
-    );
-    v128.store(riders + i, f32x4.add(few, f32x4.mul(ofBlue, v128.load(blue + i))));
-  }
-  for (; i < riderStride; i += 4) {
-    const few = f32.load(weights) * f32.load(row + i) + f32.load(weights, 4) * f32.load(green + i);
-    f32.store(riders + i, few + f32.load(weights, 8) * f32.load(blue + i));
   }
 }

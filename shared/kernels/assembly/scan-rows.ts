@@ -184,18 +184,6 @@ export function scanBlocks(width: i32, scale: i32): void {
   }
 }
 
-/** The same, where what is added is a rider a pixel, weighted by channel. */
-export function scanChannels(weights: usize): void {
-  const differences = scratch + 3 * scratchLine;
-  for (let at: usize = 0; at < riderStride; at += lineBytes) {
-    const bytes = min(lineBytes, riderStride - at);
-    scanRiderLine(at, bytes, differences, scratchLine);
-    for (let plane: usize = 0, w = weights; plane < stride; plane += riderStride, w += 4) {
-      scanLine(plane + at, bytes, differences, scratchLine, f32.load(w));
-    }
-  }
-}
-
 /** Riders alone. @param differences receives what the states lack, [n + 1] rows of riders */
 export function scanRiders(differences: usize): void {
   for (let at: usize = 0; at < riderStride; at += lineBytes) {
