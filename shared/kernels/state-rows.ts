@@ -57,7 +57,14 @@ export interface RowBlockSize {
   readonly secants: boolean;
 }
 
-const partWeights = (w: StepWeights) => [w.jacobian, w.state, w.noiseEstimate, w.measurement, w.freshNoise];
+/** As assembly/layout.ts has them. */
+function writePart(values: Float32Array, at: number, w: StepWeights): void {
+  values[at] = w.jacobian;
+  values[at + 1] = w.state;
+  values[at + 2] = w.noiseEstimate;
+  values[at + 3] = w.measurement;
+  values[at + 4] = w.freshNoise;
+}
 
 /** Rows and their kernels. One call at a time. */
 export class StateRows {
@@ -269,8 +276,11 @@ export class StateRows {
 
   #writeWeights(weights: StepRows["weights"]): void {
     this.#atMost(weights.length, this.size.steps, "steps");
-    const values = weights.flatMap((on) => [...partWeights(on.null), ...partWeights(on.range)]);
-    new Float32Array(this.#memory, this.#coefficients, values.length).set(values);
+    const values = new Float32Array(this.#memory, this.#coefficients, 10 * weights.length);
+    for (const [r, on] of weights.entries()) {
+      writePart(values, 10 * r, on.null);
+      writePart(values, 10 * r + 5, on.range);
+    }
   }
 
   /**

@@ -134,10 +134,10 @@ export class EngineSlice implements Slice {
     let pass = (_from: number, _to: number): void => {};
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
     if (corrects && command.restart) await this.#restart(buffer, correctFrom);
-    else if (corrects && this.#ahead) pass = await this.#passing(buffer, command.correction);
-    else if (corrects) await this.#correct(buffer, command, correctFrom);
+    else if (corrects && this.#ahead) pass = this.#passing(buffer, command.correction);
+    else if (corrects) this.#correct(buffer, command, correctFrom);
     if (corrects) this.#ahead = false;
-    if (command.gram) await this.#mix(buffer, command.gram);
+    if (command.gram) this.#mix(buffer, command.gram);
     this.#moved ||= corrects;
     if (command.plain && !this.#jacobians.plain) this.#jacobians.holdNoise();
     const to = Math.min(Math.max(evaluateTo - begin, from), this.#steps);
@@ -151,8 +151,8 @@ export class EngineSlice implements Slice {
       pass(to, this.#steps + 1);
       residuals = this.#measure(buffer, from, to, command);
       const ahead = command.correctAhead && !this.#mixing && to === this.#steps;
-      if (ahead) await this.#correctAhead(buffer, from);
-      if (end < this.#schedule.steps) exit = await this.#exit(buffer, from, to);
+      if (ahead) this.#correctAhead(buffer, from);
+      if (end < this.#schedule.steps) exit = this.#exit(buffer, from, to);
     }
     // A correction alone leaves the last evaluation the last one.
     if (evaluateFrom < this.#schedule.steps) {
@@ -260,7 +260,7 @@ export class EngineSlice implements Slice {
   }
 
   /** Corrects the states in place: those inside the window by the scan, those beyond by what the scan arrives at. */
-  async #correct(buffer: SliceBuffer, command: RoundCommand, correctFrom: number): Promise<void> {
+  #correct(buffer: SliceBuffer, command: RoundCommand, correctFrom: number): void {
     const { block, entry, exit, firstState } = buffer;
     const { begin } = this.#spec;
     const from = Math.max(correctFrom - begin, 0);
@@ -275,7 +275,7 @@ export class EngineSlice implements Slice {
     if (follows) block.combine([whole(last)], exit);
     if (to > from) block.scan(this.#stepRows(buffer, from, to), entryMoves ? entry : undefined);
     else if (entryMoves) block.combine([whole(last), whole(entry)], last);
-    if (follows) await this.#follow(buffer, to);
+    if (follows) this.#follow(buffer, to);
     if (this.#history && to > from) {
       // What lies beyond the window follows the correction of the state it ends with, which is not mixed therefore: of a
       // mixture the slices there would not know.
@@ -284,12 +284,12 @@ export class EngineSlice implements Slice {
       // The first state that is not final takes the plain step, which makes it exact; mixing would not.
       const plain = correctFrom + 1 - begin;
       this.#history.take(block.deltas(rows - from), buffer.states(from, rows), from, rows, plain);
-      if (this.#mixing?.fit === "own") await this.#mix(buffer);
+      if (this.#mixing?.fit === "own") this.#mix(buffer);
     }
   }
 
   /** Mixes the states corrected last. @param before Gram sums of the states before the slice */
-  async #mix(buffer: SliceBuffer, before?: readonly number[]): Promise<void> {
+  #mix(buffer: SliceBuffer, before?: readonly number[]): void {
     const { block, firstState } = buffer;
     const taken = this.#history?.taken;
     if (!taken || taken.to === taken.from) return;
@@ -304,7 +304,7 @@ export class EngineSlice implements Slice {
   }
 
   /** States beyond `to`, which no residual is known of, follow it: delta_{r+1} = J_r delta_r. The exit row holds z_to as it was. */
-  async #follow(buffer: SliceBuffer, to: number): Promise<void> {
+  #follow(buffer: SliceBuffer, to: number): void {
     const { block, exit, firstState } = buffer;
     block.combine([whole(firstState + to), whole(exit, -1)], exit);
     for (let r = to; r < this.#steps; r++) {
@@ -366,7 +366,7 @@ export class EngineSlice implements Slice {
   }
 
   /** Corrects the states behind `from` by the last evaluation. */
-  async #correctAhead(buffer: SliceBuffer, from: number): Promise<void> {
+  #correctAhead(buffer: SliceBuffer, from: number): void {
     buffer.block.scan(this.#stepRows(buffer, from, this.#steps), undefined, buffer.exit);
     this.#ahead = true;
   }
@@ -375,10 +375,7 @@ export class EngineSlice implements Slice {
    * What the correction of the entry state makes of states that are corrected but for that: z_r <- z_r + D_{0:r} delta_0.
    * @returns corrects states [from, to) so; each has to be before it is evaluated
    */
-  async #passing(
-    buffer: SliceBuffer,
-    correction: Float32Array | undefined,
-  ): Promise<(from: number, to: number) => void> {
+  #passing(buffer: SliceBuffer, correction: Float32Array | undefined): (from: number, to: number) => void {
     if (!correction) return () => {};
     const { block, entry, firstState } = buffer;
     block.rows(entry, entry + 1).values.set(correction);
@@ -392,7 +389,7 @@ export class EngineSlice implements Slice {
   }
 
   /** s: the correction of the exit state if the entry state had none. */
-  async #exit(buffer: SliceBuffer, from: number, to: number): Promise<Float32Array> {
+  #exit(buffer: SliceBuffer, from: number, to: number): Float32Array {
     const { block, exit } = buffer;
     if (!this.#ahead) {
       const beyond = transferOf(this.#jacobians.values, to);
