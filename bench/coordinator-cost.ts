@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveTimeParallel } from "../coordinator/solver/solve-chain.js";
-import { collectAtOnce } from "../shared/garbage-collection.js";
+import { setV8Flags } from "../shared/v8-flags.js";
 import { chosenNumbers } from "./choices.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
@@ -33,7 +33,7 @@ const rounds = 6;
 /** Chains not counted: code is compiled over the first dozens. */
 const warmUps = 60;
 
-collectAtOnce();
+setV8Flags();
 const folder = await mkdtemp(join(tmpdir(), "deqfleet-bench-"));
 const modelPath = join(folder, "null.onnx");
 await writeNullModel(modelPath);

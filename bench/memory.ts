@@ -17,13 +17,13 @@ import type { Fleet } from "../coordinator/fleet.js";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { runRestore } from "../coordinator/restore/run.js";
 import { type PlanName, planNames, resolveRestoreSettings } from "../shared/config/restore-settings.js";
-import { collectAtOnce } from "../shared/garbage-collection.js";
 import { packageRoot } from "../shared/package-root.js";
+import { setV8Flags } from "../shared/v8-flags.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
 import { median, table } from "./table.js";
 
-collectAtOnce();
+setV8Flags();
 const { values } = parseArgs({
   options: {
     plans: { type: "string", default: "serial,time-parallel" },

@@ -16,8 +16,8 @@ import { parseArgs } from "node:util";
 import { startLocalFleet } from "../coordinator/local-fleet.js";
 import { PrefixScan } from "../coordinator/solver/prefix-scan.js";
 import { solveTimeParallel } from "../coordinator/solver/solve-chain.js";
-import { collectAtOnce } from "../shared/garbage-collection.js";
 import { createOperator } from "../shared/operators/task.js";
+import { setV8Flags } from "../shared/v8-flags.js";
 import { chosen, chosenNumbers, chosenTasks } from "./choices.js";
 import { startDistantFleet } from "./distant-fleet.js";
 import { machineLine } from "./machine.js";
@@ -48,7 +48,7 @@ const warmUps = 3;
 /** Rounds looked at: all states are still at work in the first, few in the last. */
 const rounds = Math.min(steps, 8);
 
-collectAtOnce();
+setV8Flags();
 const folder = await mkdtemp(join(tmpdir(), "deqfleet-bench-"));
 const modelPath = join(folder, "null.onnx");
 await writeNullModel(modelPath);

@@ -26,16 +26,16 @@ import { runRestore } from "../coordinator/restore/run.js";
 import { workerEnvironment } from "../coordinator/worker-environment.js";
 import { batchLimits } from "../shared/chain/batch-limits.js";
 import { resolveRestoreSettings } from "../shared/config/restore-settings.js";
-import { collectAtOnce, collectionFlags } from "../shared/garbage-collection.js";
 import type { Restoration } from "../shared/jobs/job.js";
 import { packageRoot } from "../shared/package-root.js";
 import { defaultMaxPixels } from "../shared/pictures/decode.js";
+import { setV8Flags, v8Flags } from "../shared/v8-flags.js";
 import type { BareResult, BareTask } from "./bare-loop.js";
 import { machineLine } from "./machine.js";
 import { writeNullModel } from "./null-model.js";
 import { median, table } from "./table.js";
 
-collectAtOnce();
+setV8Flags();
 const { values } = parseArgs({
   options: {
     model: { type: "string", default: "prior" },
@@ -157,7 +157,7 @@ function processorSeconds(pids: readonly number[]): number {
 const rows: string[][] = [];
 const bare = Array.from({ length: workers }, () =>
   fork(fileURLToPath(new URL("bare-loop.js", import.meta.url)), {
-    execArgv: [...collectionFlags],
+    execArgv: [...v8Flags],
     env: workerEnvironment(process.env),
   }),
 );

@@ -3,7 +3,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import { collectAtOnce } from "../shared/garbage-collection.js";
+import { setV8Flags } from "../shared/v8-flags.js";
 import { version } from "../shared/version.js";
 import { addBench } from "./bench.js";
 import { addCerts } from "./certs.js";
@@ -90,7 +90,7 @@ const script = process.argv[1];
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
   // A reader that went away (`| head`) ends the output, not the run.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-  collectAtOnce();
+  setV8Flags();
   process.exitCode = await main(
     process.argv.slice(2),
     {

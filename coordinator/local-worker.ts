@@ -9,9 +9,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { BatchLimits } from "../shared/chain/batch-limits.js";
 import { DeqfleetError, type ErrorKind, FatalError, InputError } from "../shared/errors.js";
-import { collectionFlags } from "../shared/garbage-collection.js";
 import type { Device } from "../shared/onnx/session.js";
 import { packageRoot } from "../shared/package-root.js";
+import { v8Flags } from "../shared/v8-flags.js";
 import { WorkerChannel } from "./wire/worker-channel.js";
 import { workerEnvironment } from "./worker-environment.js";
 
@@ -117,7 +117,7 @@ export class LocalWorker {
     const child = fork(workerEntry, settings, {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // Inspector flags of the parent would make the child listen on the same port.
-      execArgv: [...collectionFlags],
+      execArgv: [...v8Flags],
       env: workerEnvironment(process.env),
     });
     this.#process = child;

@@ -103,16 +103,22 @@ describe("slices at rest", () => {
 });
 
 describe("a chain that starts anew", () => {
-  it("survives that the slice with its first step died before it was told", async () => {
-    const chain = toyChain({ steps: 10, method: "picard", seed: 2 });
-    const inner = new InProcessHost(new SliceEngine(brittleToy(0.5), { threads: 1 }), 4);
-    const limits = { tolerance: 1e-12, maxRounds: undefined };
-    const solvedOn = (host: SliceHost) =>
-      solveTimeParallel(chain, limits, { host, scan, operator: operatorOf(taskSamples[0]) }, never);
+  const chain = toyChain({ steps: 10, method: "picard", seed: 2 });
+  const inner = new InProcessHost(new SliceEngine(brittleToy(0.5), { threads: 1 }), 4);
+  const limits = { tolerance: 1e-12, maxRounds: undefined };
+  const solvedOn = (host: SliceHost) =>
+    solveTimeParallel(chain, limits, { host, scan, operator: operatorOf(taskSamples[0]) }, never);
+
+  it.each<[string, Omit<Loss, "round">]>([
+    ["the slice with its first step died before it was told", { slice: 0, answers: true }],
+    ["the second slice died in the round that overflowed", { slice: 1 }],
+    ["the third did", { slice: 2 }],
+    ["the last did", { slice: 3 }],
+  ])("survives that %s", async (_, loss) => {
     const { fallback } = await solvedOn(inner);
     const round = fallback?.round ?? 0;
     expect(round).toBeGreaterThan(0);
-    const solution = await solvedOn(new LossyHost(inner, [{ slice: 0, round, answers: true }]));
+    const solution = await solvedOn(new LossyHost(inner, [{ ...loss, round }]));
     expect(solution).toMatchObject({ converged: true, fallback });
     expect(solution.losses).toBeGreaterThan(0);
     const serial = await solveSerial(chain, inner, 0, never);

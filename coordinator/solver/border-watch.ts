@@ -17,7 +17,7 @@ export type BorderSituation = Pick<BorderQuestion, "held" | "idle" | "work" | "r
 export interface BorderPolicy {
   /** A round's reports, of the workers in the same order, and the seconds it took. */
   observe(workers: readonly number[], reports: readonly RoundReport[], seconds: number): void;
-  /** What moving so many steps took. */
+  /** What moving so many steps took, once the slices were corrected. */
   observeMove(steps: number, seconds: number): void;
   /** The new borders; undefined: they stay. */
   plan(situation: BorderSituation): BorderPlan | undefined;
@@ -31,6 +31,9 @@ const remembered = 5;
 
 /** Exchanges of a move. */
 const exchanges = 3;
+
+/** Those of them that what it took is measured over: slices have been corrected by then. */
+const timed = exchanges - 1;
 
 /** Rounds of a worker after which a difference in speed is believed that is larger than {@link sameSpeed}; before, one of two. */
 const believed = 3;
@@ -95,7 +98,7 @@ export class BorderWatch implements BorderPolicy {
   }
 
   observeMove(steps: number, seconds: number): void {
-    const found = Math.max(0, seconds - exchanges * this.#perExchange) / steps;
+    const found = Math.max(0, seconds - timed * this.#perExchange) / steps;
     this.#perStep = this.#perStep === undefined ? found : (1 - newest) * this.#perStep + newest * found;
   }
 

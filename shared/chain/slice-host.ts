@@ -5,7 +5,8 @@
  * Invariants of a slice [begin, end) of steps:
  * 1. It holds the states begin..end: the states its steps start from, and a copy of the state its last step makes.
  * 2. Both copies of a boundary state receive the same corrections, so they stay equal up to rounding and to the
- *    residuals of states that were called final.
+ *    residuals of states that were called final. Between an evaluation that corrects ahead and the next command the copy at the exit is
+ *    ahead of the other; it is read as it was.
  * 3. Rounds arrive in order; a slice that failed is never used again.
  * 4. Between the correction of a round and its evaluation, its range may change: states move to and from its neighbours.
  */
@@ -55,7 +56,7 @@ export interface SliceSpec {
 export interface RoundCommand {
   /** 1 for the first round of the chain. */
   readonly round: number;
-  /** States up to this one are final. Undefined before the slice's first evaluation: there is nothing to correct. */
+  /** States up to this one are final: they change no more than rounding does. Undefined before the slice's first evaluation: there is nothing to correct. */
   readonly correctFrom: number | undefined;
   /** Steps [evaluateFrom, evaluateTo) are evaluated, as far as they are the slice's. States beyond follow the last one made. */
   readonly evaluateFrom: number;

@@ -1,7 +1,7 @@
 /** The products u = V^T x and x = V u where V^T of the lines and of the columns is a small matrix times one of narrow bands. */
 import { type BandedMatrix, bandedMatrix } from "../operators/banded-matrix.js";
 import { hasFastCosines } from "../operators/cosine-vectors.js";
-import { transpose } from "../operators/dense-matrix.js";
+import { type DenseMatrix, transpose } from "../operators/dense-matrix.js";
 import type { LineFactors, PictureShape } from "../operators/operator.js";
 import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
@@ -62,6 +62,10 @@ function planProduct(matrix: BandedMatrix, plan: RowPlan) {
   };
 }
 
+/** Products with two matrices and with their transposes. */
+const planBothWays = (left: DenseMatrix, right: DenseMatrix, plan: RowPlan) =>
+  [left, right, transpose(left), transpose(right)].map((matrix) => planProduct(bandedMatrix(matrix), plan));
+
 /** The small matrices are cosine transforms, but for the singular values. */
 function planCosineGrid(left: Float64Array, right: Float64Array, plan: RowPlan): AttachGrid {
   const [height, width] = [left.length, right.length];
@@ -91,10 +95,8 @@ function planCosineGrid(left: Float64Array, right: Float64Array, plan: RowPlan):
 }
 
 /** The small matrices as they are. */
-function planMatrixGrid(left: LineFactors["small"], right: LineFactors["small"], plan: RowPlan): AttachGrid {
-  const product = (matrix: LineFactors["small"]) => planProduct(bandedMatrix(matrix), plan);
-  const [there, across] = [product(left), product(right)];
-  const [back, acrossBack] = [product(transpose(left)), product(transpose(right))];
+function planMatrixGrid(left: DenseMatrix, right: DenseMatrix, plan: RowPlan): AttachGrid {
+  const [there, across, back, acrossBack] = planBothWays(left, right, plan);
   const work = plan.words(left.columns * right.columns);
   return (memory, run) => {
     const [lines, columns] = [there.attach(memory, run), across.attach(memory, run)];
@@ -121,9 +123,7 @@ export function planBanded(
   plan: RowPlan,
 ): PlannedBands {
   const { channels, height, width } = picture;
-  const product = (matrix: LineFactors["bands"]) => planProduct(bandedMatrix(matrix), plan);
-  const [lines, columns] = [product(left.bands), product(right.bands)];
-  const [linesBack, columnsBack] = [product(transpose(left.bands)), product(transpose(right.bands))];
+  const [lines, columns, linesBack, columnsBack] = planBothWays(left.bands, right.bands, plan);
   const few = left.bands.rows;
   const fast = hasFastCosines(few) && hasFastCosines(right.bands.rows);
   const grid =

@@ -134,7 +134,7 @@ const mostPages = 65536;
 let compiled: WebAssembly.Module | undefined;
 
 const isRowKernels = (exports: unknown): exports is RowKernels =>
-  typeof exports === "object" && exports !== null && "passRow" in exports;
+  typeof exports === "object" && exports !== null && "gatherColour" in exports;
 
 /**
  * A memory of at least `bytes`, zero throughout, and the kernels that work on it. Memories never grow, so views of them

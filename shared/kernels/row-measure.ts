@@ -55,7 +55,7 @@ interface Memory {
 interface List {
   readonly count: number;
   readonly positions: Address;
-  /** On the null space, where there are riders: which belong to the positions, and their shares in the numbers there. */
+  /** On the null space, where there are riders or gray values: which belong to the positions, and their shares in the numbers there. */
   readonly places: Address;
   readonly shares: Address;
   /** What the numbers are multiplied by; 0: nothing. */

@@ -109,7 +109,9 @@ export class StateRows {
     this.#measure = new RowMeasure(kernels, plan, steps, secants);
     const fast = spectralBasis(space)?.fast;
     const attachFast = fast && planFastTransform(fast, space.picture, plan);
-    const factors = riderBasis(space)?.factors;
+    const matrices = riderBasis(space);
+    const factors = matrices?.factors;
+    if (matrices && !factors) throw new Error("a basis of few numbers needs its factors");
     const banded = factors && planBanded(factors, space.picture, plan);
     const gray = space.basis.kind === "channel" ? this.#size : 0;
     this.#difference = plan.words((factors ? steps + 1 : 1) * this.#riderSize + gray);
@@ -223,7 +225,8 @@ export class StateRows {
       }
     };
     const [list, count, row] = [this.#terms, terms.length, this.#row(out)];
-    if (basis.kind === "channel") {
+    const projects = terms.some((term) => term.range !== term.null);
+    if (basis.kind === "channel" && projects) {
       // The row may be one of the terms: what has to be projected is made first.
       write(({ range, null: onNull }) => range - onNull);
       run.combineRows(list, count, this.#difference, 4 * this.#size);
@@ -232,8 +235,9 @@ export class StateRows {
     if (this.#mask) run.combineMasked(list, count, row, this.#mask, 4 * this.#maskLength());
     else {
       run.combineRows(list, count, row, 4 * this.#size);
-      if (basis.kind === "channel") run.addGray(row, this.#difference, this.#channelWeights);
-      else run.combineRiders(list, count, this.#ridersOf(out), this.#difference);
+      if (basis.kind === "channel") {
+        if (projects) run.addGray(row, this.#difference, this.#channelWeights);
+      } else run.combineRiders(list, count, this.#ridersOf(out), this.#difference);
       if (basis.kind === "block-mean") run.addBlocks(this.#difference, row, picture.width, basis.scale);
       else if (this.#banded) {
         this.#banded.synthesise(this.#difference, this.#added, 1);

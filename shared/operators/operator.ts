@@ -25,8 +25,8 @@ export interface PictureShape {
 export type FastBasis = "walsh-hadamard" | "cosine";
 
 /**
- * How the range coordinates u = V^T x are computed, as data: enough to build an ONNX graph of V and V^T
- * without calling back into TypeScript.
+ * How the range coordinates u = V^T x are computed, as data: enough for kernels and graphs of V and V^T
+ * that never call back into TypeScript.
  */
 export type RangeBasis =
   /** u = scale * mean of each scale x scale block; u is [3, H/scale, W/scale]. */
@@ -68,7 +68,7 @@ export interface LineFactors {
 
 /**
  * A linear degradation. Every method takes `batch` pictures (or measurements) at once and allocates its result.
- * Plain TypeScript: the readable reference to which the ONNX graphs of the hot path are held by tests.
+ * Plain TypeScript: the readable reference to which the kernels of the hot path are held by tests.
  */
 export interface DegradationOperator {
   /** The task's name, e.g. `sr-average`. */

@@ -2,8 +2,9 @@
  * A slice [begin, end) of a chain: the round, as a scan over its states.
  *
  * State begin + r is row r of the buffer's states. Residuals are never laid out in memory: the scan corrects states in
- * place, the slice's composition s_{p:q} is one combination of the same rows (round-algebra.ts), and of the residuals
- * themselves only sums are needed.
+ * place, and of the residuals themselves only sums are needed. It runs behind the evaluation, while the rows lie in the cache, and
+ * ends with the slice's composition s_{p:q}; the next round adds what the correction of the entry state makes of each state. Where that
+ * has to wait, the composition is one combination of the same rows (round-algebra.ts), and the scan begins the next round.
  */
 
 import { picturesPerCall } from "../../shared/chain/batch-limits.js";
@@ -39,6 +40,12 @@ import { checkCorrection } from "./tensor-lengths.js";
 
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
+
+/**
+ * Mean square of residuals up to which states, whose numbers are of size 1, are corrected before the other slices are heard: the exit
+ * state as it was, which a lost neighbour is replaced from, is what the correction leaves when it is taken off. NaN is no such number.
+ */
+const largestAhead = 1e4;
 
 /** A row as it is, or times a factor. */
 const whole = (row: number, factor = 1): Term => ({ row, range: factor, null: factor });
@@ -150,8 +157,7 @@ export class EngineSlice implements Slice {
       network = await this.#evaluate(buffer, from, to, begin, pass);
       pass(to, this.#steps + 1);
       residuals = this.#measure(buffer, from, to, command);
-      const ahead = command.correctAhead && !this.#mixing && to === this.#steps;
-      if (ahead) this.#correctAhead(buffer, from);
+      if (this.#goesAhead(command, to, residuals)) this.#correctAhead(buffer, from);
       if (end < this.#schedule.steps) exit = this.#exit(buffer, from, to);
     }
     // A correction alone leaves the last evaluation the last one.
@@ -363,6 +369,12 @@ export class EngineSlice implements Slice {
     if (this.#jacobians.learn && this.#moved)
       this.#jacobians.update(from, sums.slice(0, Math.max(0, this.#windowEnd() - from)));
     return residuals;
+  }
+
+  /** Whether the states are corrected at once: not where they are mixed, nor where what is added could not be taken off again. */
+  #goesAhead({ correctAhead }: RoundCommand, to: number, residuals: readonly number[]): boolean {
+    const small = residuals.every((meanSquare) => meanSquare <= largestAhead);
+    return correctAhead && small && !this.#mixing && to === this.#steps;
   }
 
   /** Corrects the states behind `from` by the last evaluation. */

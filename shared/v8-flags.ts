@@ -12,13 +12,13 @@ import { setFlagsFromString } from "node:v8";
  * Every marking throws away optimized code that refers to objects which are gone, as of a round that is over, and what ran often
  * enough since is compiled anew: 3.5 ms of processor time a round, for ever. Functions have to run fifteen times as long first.
  */
-export const collectionFlags: readonly string[] = [
+export const v8Flags: readonly string[] = [
   "--no-incremental-marking",
   "--max-semi-space-size=4",
   "--interrupt-budget=1000000",
 ];
 
 /** Sets the flags for this process, from now on. */
-export function collectAtOnce(): void {
-  for (const flag of collectionFlags) setFlagsFromString(flag);
+export function setV8Flags(): void {
+  for (const flag of v8Flags) setFlagsFromString(flag);
 }
