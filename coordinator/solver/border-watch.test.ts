@@ -71,4 +71,26 @@ describe("BorderWatch", () => {
     expect(plan(1.1)).toBeUndefined();
     expect(plan(3)?.ranges.map(({ begin, end }) => end - begin)).toEqual([15, 5]);
   });
+
+  it("takes a worker that is twice as late for a slow one after three rounds, not after one", () => {
+    const watch = new BorderWatch(20);
+    const plan = () => watch.plan({ held, idle: [], work: { begin: 0, end: 20 }, rounds: 5 });
+    const late = () => watch.observe([0, 1], [report(10, 1), report(10, 1.9)], 1.91);
+    late();
+    expect(plan()).toBeUndefined();
+    late();
+    late();
+    expect(plan()?.ranges.map(({ begin, end }) => end - begin)).toEqual([13, 7]);
+  });
+
+  it("counts two exchanges in what a move took, and the rest for its steps", () => {
+    const watch = new BorderWatch(20);
+    const plan = () => watch.plan({ held, idle: [], work, rounds: 5 });
+    watch.observe([0, 1], [report(10, 1), report(10, 1)], 1.2);
+    watch.observeMove(4, 0.4);
+    expect(plan()?.moved).toBe(4);
+    // Half a second a step: more than the four save in five rounds.
+    for (let i = 0; i < 10; i++) watch.observeMove(4, 2.4);
+    expect(plan()).toBeUndefined();
+  });
 });

@@ -39,7 +39,7 @@ function scanColours(at: usize, bytes: usize, plane: usize, weights: usize): voi
   const delta1 = delta + scratchLine;
   const delta2 = delta1 + scratchLine;
   const gray = delta2 + scratchLine;
-  const twice = 2 * plane;
+  const twice = plane << 1;
   if (entry) keep(entry + at, plane, delta, bytes);
   else {
     memory.fill(delta, 0, bytes);
