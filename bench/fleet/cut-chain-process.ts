@@ -133,7 +133,7 @@ export class CutChainProcess {
     const exchanged = yield* plan
       ? this.#movedRound(plan, window)
       : simulation.all(this.#held.map((range) => this.#exchange(range, window, first)));
-    if (!plan && !first) this.#observe(exchanged, simulation.now - started);
+    if (!plan) this.#observe(exchanged, simulation.now - started);
     const lost = new Set([...exchanged.keys()].filter((i) => !exchanged[i].alive));
     if (lost.size > 0) {
       const { begin } = this.#held[Math.min(...lost)];

@@ -89,7 +89,7 @@ export class BorderWatch implements BorderPolicy {
       const measured = this.#rounds.get(workers[i]) ?? [];
       this.#rounds.set(
         workers[i],
-        [...measured, { states: evaluations, seconds: spent.total }].slice(-remembered),
+        [...measured, { states: evaluations, seconds: spent.network + spent.kernels }].slice(-remembered),
       );
     }
     if (slices === 0) return;

@@ -208,8 +208,7 @@ export async function solveTimeParallel(
       if (outcome.moved) {
         moved += outcome.moved.steps;
         borders.observeMove(outcome.moved.steps, outcome.moved.seconds);
-      } else if (round > 1) {
-        // Slices make their starting states in the first round.
+      } else {
         const workers = slices.ranges.map(({ worker }) => worker);
         borders.observe(workers, outcome.reports, seconds);
       }

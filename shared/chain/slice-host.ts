@@ -85,6 +85,7 @@ export interface RoundCommand {
 /** Seconds a worker spent on a round. */
 export interface EngineSeconds {
   readonly network: number;
+  /** All but the network, and but the starting states, which a slice makes in its first round. */
   readonly kernels: number;
   readonly total: number;
 }

@@ -134,6 +134,7 @@ export class EngineSlice implements Slice {
     const { begin, end } = this.#spec;
     const { correctFrom, evaluateFrom, evaluateTo } = command;
     const buffer = await this.#opened();
+    const opened = now();
     if (command.forget) this.#history?.clear();
     if (command.plain) this.#history = undefined;
     const from = Math.max(evaluateFrom - begin, 0);
@@ -165,10 +166,10 @@ export class EngineSlice implements Slice {
       this.#windowTo = evaluateTo;
       this.#moved = false;
     }
-    const total = now() - started;
+    const ended = now();
     const transfer = transferOf(this.#jacobians.values, from);
     const gram = corrects && this.#mixing?.fit === "triangular" ? (this.#history?.gramSums() ?? []) : [];
-    const seconds = { network, kernels: total - network, total };
+    const seconds = { network, kernels: ended - opened - network, total: ended - started };
     return { residuals, transfer, exit, gram, evaluations, seconds };
   }
 
