@@ -6,9 +6,9 @@ export interface SolveSeconds {
   readonly total: number;
   /** Network evaluations: the slowest worker of every round. */
   readonly model: number;
-  /** Round trips beyond the slowest worker's own work. */
+  /** Exchanges beyond the slowest worker's own work, with the coordinator's scan. */
   readonly wire: number;
-  /** Everything else: transforms and scans on the workers, the coordinator's scan, opening and closing slices. */
+  /** Everything else: transforms and scans on the workers, opening and closing slices. */
   readonly other: number;
 }
 

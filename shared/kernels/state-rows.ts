@@ -6,8 +6,9 @@ import type { Array32 } from "../onnx/session.js";
 import { type BandedTransform, planBanded } from "./banded-transform.js";
 import { type FastTransform, planFastTransform } from "./fast-transform.js";
 import type { Address, RowKernels } from "./row-kernels.js";
-import { type MeasuredRows, type PartSums, RowMeasure } from "./row-measure.js";
+import { type PartSums, RowMeasure } from "./row-measure.js";
 import { RowPlan } from "./row-memory.js";
+import type { MeasuredRows } from "./sample-lists.js";
 import type { StateKernels } from "./state-kernels.js";
 import {
   type OnEachPart,

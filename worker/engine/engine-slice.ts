@@ -7,7 +7,6 @@
  * has to wait, the composition is one combination of the same rows (round-algebra.ts), and the scan begins the next round.
  */
 
-import { picturesPerCall } from "../../shared/chain/batch-limits.js";
 import { type Mixing, methods } from "../../shared/chain/method.js";
 import type {
   MovedSteps,
@@ -26,6 +25,7 @@ import { partFactors } from "../../shared/kernels/sampling.js";
 import type { StateKernels } from "../../shared/kernels/state-kernels.js";
 import type { StepRows, Term } from "../../shared/kernels/state-rows.js";
 import { type OnEachPart, stateSize } from "../../shared/kernels/state-space.js";
+import { canGoAhead, exitBefore, passCorrection } from "./ahead-correction.js";
 import { ChainBatcher } from "./chain-batcher.js";
 import { MixingHistory } from "./mixing-history.js";
 import { copySteps, writeSteps } from "./moved-steps.js";
@@ -34,18 +34,13 @@ import { refuseBrokenNetwork } from "./non-finite.js";
 import { compositionTerms, stepTerms, stepWeights, transferOf } from "./round-algebra.js";
 import { SerialChain } from "./serial-chain.js";
 import { SliceBuffer } from "./slice-buffer.js";
+import { type Evaluation, evaluateSteps } from "./slice-evaluation.js";
 import { SliceJacobians } from "./slice-jacobians.js";
 import { writeOffsets, writeStartingStates } from "./starting-states.js";
 import { checkCorrection } from "./tensor-lengths.js";
 
 /** Seconds since an arbitrary moment. */
 const now = (): number => performance.now() / 1000;
-
-/**
- * Mean square of residuals up to which states, whose numbers are of size 1, are corrected before the other slices are heard: the exit
- * state as it was, which a lost neighbour is replaced from, is what the correction leaves when it is taken off. NaN is no such number.
- */
-const largestAhead = 1e4;
 
 /** A row as it is, or times a factor. */
 const whole = (row: number, factor = 1): Term => ({ row, range: factor, null: factor });
@@ -139,10 +134,11 @@ export class EngineSlice implements Slice {
     if (command.plain) this.#history = undefined;
     const from = Math.max(evaluateFrom - begin, 0);
     const corrects = correctFrom !== undefined && correctFrom < end;
-    let pass = (_from: number, _to: number): void => {};
+    let pass: Evaluation["pass"] = () => {};
     // The corrections under way belong to the Jacobians that found them; plain iteration begins with what follows.
     if (corrects && command.restart) await this.#restart(buffer, correctFrom);
-    else if (corrects && this.#ahead) pass = this.#passing(buffer, command.correction);
+    else if (corrects && this.#ahead)
+      pass = passCorrection(buffer, command.correction, this.#jacobians.values);
     else if (corrects) this.#correct(buffer, command, correctFrom);
     if (corrects) this.#ahead = false;
     if (command.gram) this.#mix(buffer, command.gram);
@@ -155,10 +151,14 @@ export class EngineSlice implements Slice {
     let exit: Float32Array | undefined;
     pass(0, evaluations > 0 ? from : this.#steps + 1);
     if (evaluations > 0) {
-      network = await this.#evaluate(buffer, from, to, begin, pass);
+      const timesteps = this.#schedule.timesteps.slice(begin, end);
+      const { canvas } = this.#spec.chain;
+      network = await evaluateSteps(buffer, { network: this.#network, canvas, from, to, timesteps, pass });
       pass(to, this.#steps + 1);
       residuals = this.#measure(buffer, from, to, command);
-      if (this.#goesAhead(command, to, residuals)) this.#correctAhead(buffer, from);
+      // Mixing needs the corrections of the states as they were, and states beyond the window follow those inside.
+      this.#ahead = command.correctAhead && !this.#mixing && to === this.#steps && canGoAhead(residuals);
+      if (this.#ahead) buffer.block.scan(this.#stepRows(buffer, from, to), undefined, buffer.exit);
       if (end < this.#schedule.steps) exit = this.#exit(buffer, from, to);
     }
     // A correction alone leaves the last evaluation the last one.
@@ -184,14 +184,8 @@ export class EngineSlice implements Slice {
 
   async readState(which: "entry" | "exit"): Promise<Float32Array> {
     const buffer = await this.#opened();
-    const { block, entry, exit, firstState } = buffer;
-    if (which === "entry") return this.#picture(buffer, firstState);
-    const last = firstState + this.#steps;
-    if (!this.#ahead) return this.#picture(buffer, last);
-    // The next slice's copy of it is not corrected yet.
-    block.fillRiders(exit, exit + 1);
-    block.combine([whole(last), whole(exit, -1)], entry);
-    return this.#picture(buffer, entry);
+    if (which === "entry") return this.#picture(buffer, buffer.firstState);
+    return this.#picture(buffer, this.#ahead ? exitBefore(buffer) : buffer.firstState + this.#steps);
   }
 
   async give(run: StepRun): Promise<MovedSteps> {
@@ -320,41 +314,6 @@ export class EngineSlice implements Slice {
     }
   }
 
-  /**
-   * Noise estimates of steps [from, to) of a buffer.
-   * @param begin the chain's step that the buffer's step 0 is
-   * @param pass called for the states of each call before it
-   * @returns seconds in the network
-   */
-  async #evaluate(
-    buffer: SliceBuffer,
-    from: number,
-    to: number,
-    begin: number,
-    pass: (from: number, to: number) => void,
-  ): Promise<number> {
-    const { block, firstState, firstNoise } = buffer;
-    const { canvas } = this.#spec.chain;
-    const pixels = this.#network.roundPixels ?? Number.POSITIVE_INFINITY;
-    const together = picturesPerCall({ pictures: this.#steps, pixels }, canvas);
-    const steps = buffer.rowsFrom(from);
-    let seconds = 0;
-    // Call by call, so that the passes before and behind a call find its states in the cache.
-    for (let r = from; r < to; r += together) {
-      const end = Math.min(to, r + together);
-      pass(r, end);
-      // Where states are pictures the network reads and writes the buffer itself.
-      const x = await block.pictures(firstState + r, firstState + end);
-      const started = now();
-      const timesteps = this.#schedule.timesteps.slice(begin + r, begin + end);
-      await this.#network.evaluate(x.values, timesteps, canvas, buffer.noise(r, end).values);
-      seconds += now() - started;
-      await block.fromPictures(firstNoise + r, firstNoise + end);
-      for (let step = r; step < end; step++) block.gather(steps, step - from);
-    }
-    return seconds;
-  }
-
   /** Mean squares of the residuals of steps [from, to); with the secant method also their new Jacobians. */
   #measure(buffer: SliceBuffer, from: number, to: number, { round, evaluateFrom }: RoundCommand): number[] {
     const { block } = buffer;
@@ -370,35 +329,6 @@ export class EngineSlice implements Slice {
     if (this.#jacobians.learn && this.#moved)
       this.#jacobians.update(from, sums.slice(0, Math.max(0, this.#windowEnd() - from)));
     return residuals;
-  }
-
-  /** Whether the states are corrected at once: not where they are mixed, nor where what is added could not be taken off again. */
-  #goesAhead({ correctAhead }: RoundCommand, to: number, residuals: readonly number[]): boolean {
-    const small = residuals.every((meanSquare) => meanSquare <= largestAhead);
-    return correctAhead && small && !this.#mixing && to === this.#steps;
-  }
-
-  /** Corrects the states behind `from` by the last evaluation. */
-  #correctAhead(buffer: SliceBuffer, from: number): void {
-    buffer.block.scan(this.#stepRows(buffer, from, this.#steps), undefined, buffer.exit);
-    this.#ahead = true;
-  }
-
-  /**
-   * What the correction of the entry state makes of states that are corrected but for that: z_r <- z_r + D_{0:r} delta_0.
-   * @returns corrects states [from, to) so; each has to be before it is evaluated
-   */
-  #passing(buffer: SliceBuffer, correction: Float32Array | undefined): (from: number, to: number) => void {
-    if (!correction) return () => {};
-    const { block, entry, firstState } = buffer;
-    block.rows(entry, entry + 1).values.set(correction);
-    block.beginPass(entry);
-    // As they were when the states were corrected.
-    const jacobians = this.#jacobians.values;
-    const factors = Array.from({ length: this.#steps + 1 }, (_, r) => transferOf(jacobians, 0, r));
-    return (from, to) => {
-      for (let r = from; r < to; r++) block.pass(firstState + r, entry, factors[r]);
-    };
   }
 
   /** s: the correction of the exit state if the entry state had none. */
