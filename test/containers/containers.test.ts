@@ -81,7 +81,7 @@ describe.skipIf(!dockerRuns())("containers", () => {
   });
 
   describe("a rolling upgrade", () => {
-    const count = 60;
+    const count = 100;
     const steps = 120;
     let folder: string;
     const inFolder = (...parts: string[]) => join(folder, ...parts);
