@@ -193,13 +193,9 @@ function transformPlane(
   // Lines: a strip of them is turned into columns and back.
   const tall = min(widestStrip, 4 * height);
   for (let line: usize = 0; line < height; line += tall >> 2) {
-    // A plane that no cache holds is read fastest from one end to the other, which turning it would not. What comes of the network does lie
-    // in one.
-    const source = inverse ? work : from + line * pitch;
-    if (inverse) memory.copy(work, from + line * pitch, (tall >> 2) * pitch);
     // Four rows at a time: those of a wide plane all fall into the same few lines of the cache.
     for (let four: usize = 0; four < tall; four += 16) {
-      const rows = source + (four >> 2) * pitch;
+      const rows = from + (line + (four >> 2)) * pitch;
       let column = turned + four;
       for (let x = rows; x < rows + pitch; x += 16, column += 4 * tall) transposeTile(x, pitch, column, tall);
     }
