@@ -7,7 +7,7 @@
  * `--round-trip 2` a message of a round and its answer also spend 2 ms on the way (`hold-back.ts`).
  *
  * The slowest worker bounds a round; what it spends in kernels (transforms, scan, norms) is shown apart from what the
- * exchange with the coordinator takes and from the coordinator's own scan and JavaScript.
+ * exchange with the coordinator takes, its scan included, and from the coordinator's JavaScript between two exchanges.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -120,10 +120,7 @@ for (const workers of workerCounts) {
   const trip = "roundTrip" in fleet ? `, round trip ${fleet.roundTrip.toFixed(1)} ms as measured` : "";
   console.log(`\n${workers} workers${trip}`);
   console.log(
-    table(
-      ["task", "beyond network", "kernels", "wire and waiting", "coordinator scan + JS", "(network)"],
-      rows,
-    ),
+    table(["task", "beyond network", "kernels", "wire and waiting", "coordinator", "(network)"], rows),
   );
   await fleet.close();
 }
